@@ -1,0 +1,29 @@
+/* buf.h - bytes that grow up to a maximum given at the start.
+ *
+ * Ownership: the buffer owns its bytes; buf_fini() frees. buf_slice() borrows until the next change.
+ * Errors:    an append beyond the maximum appends nothing, marks the buffer (buf_overflowed) and returns false. */
+#pragma once
+#include "base/cc.h"
+#include "base/slice.h"
+#include <stdbool.h>
+
+struct buf {
+    char *data;
+    size_t len;
+    size_t cap;
+    size_t max;
+    bool overflowed;
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_fini(struct buf *b);
+bool buf_add(struct buf *b, const void *bytes, size_t len);
+bool buf_add_text(struct buf *b, const char *text);
+bool buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_consume(struct buf *b, size_t len); /* drops bytes at the front */
+void buf_clear(struct buf *b);
+char *buf_text(struct buf *b); /* NUL-terminated view, borrowed */
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return (struct slice){b->data, b->len};
+}
