@@ -13,6 +13,11 @@
 
 struct json_t;
 
+/* jansson exports functions json_true() and json_copy(): ours carry other names in the object file, or the linker
+ * would give jansson ours. */
+#define json_true json_truth
+#define json_copy json_clone
+
 #define JSON_DEPTH_MAX 32 /* of bodies from clients; Kubernetes objects are far below it too */
 
 struct json_t *json_parse(struct slice text, struct err *err) CHECK_RESULT; /* any top-level value */
@@ -55,6 +60,7 @@ struct json_t *json_new_null(void);
 struct json_t *json_copy(const struct json_t *j); /* deep */
 /* jansson's json_pack() language: json_build("{s:s,s:i}", "kind", "Pod", "n", 1). */
 struct json_t *json_build(const char *fmt, ...);
+/* A key that is not UTF-8 is not set; a value of NULL is a broken invariant (json_new_null() is the null). */
 void json_set(struct json_t *object, const char *key, struct json_t *value);
 void json_set_text(struct json_t *object, const char *key, const char *text);
 void json_set_int(struct json_t *object, const char *key, int64_t v);

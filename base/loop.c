@@ -1,0 +1,311 @@
+#include "base/loop.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <uv.h>
+
+struct deferred {
+    struct deferred *next;
+    loop_f *fn;
+    void *user;
+};
+
+struct loop_signal {
+    struct loop_signal *next;
+    uv_signal_t handle;
+    loop_f *fn;
+    void *user;
+};
+
+struct loop {
+    struct world world;
+    uv_loop_t uv;
+    uv_async_t keep_alive; /* so that the loop runs until it is told to stop */
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_idle_t more; /* active while something deferred waits: the next poll must not block */
+    struct loop_signal *signals;
+    struct deferred *deferred, **deferred_tail;
+    uint64_t turn_began_ns, idle_ns, worst_lag_ns;
+    bool stopped; /* stays, so that a stop before the run counts */
+};
+
+struct timer {
+    uv_timer_t handle;
+    timer_f *fn;
+    void *user;
+};
+
+/* -- the world -- */
+
+static struct loop *loop_of(struct world *w)
+{
+    return container_of(w, struct loop, world);
+}
+
+static int64_t now_ms(struct world *w)
+{
+    return (int64_t)uv_now(&loop_of(w)->uv);
+}
+
+static int64_t wall_ms(struct world *w)
+{
+    (void)w;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void random_bytes(struct world *w, void *out, size_t len)
+{
+    (void)w;
+    char *at = out;
+    while (len > 0) {
+        ssize_t got = getrandom(at, len, 0);
+        INVARIANT(got > 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+static struct timer *new_timer(struct world *w, timer_f *fn, void *user)
+{
+    struct timer *t = mem_alloc(sizeof(*t));
+    t->fn = fn;
+    t->user = user;
+    uv_timer_init(&loop_of(w)->uv, &t->handle);
+    return t;
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    struct timer *t = container_of(handle, struct timer, handle);
+    t->fn(t->user);
+}
+
+static void start_timer(struct timer *t, int64_t after_ms, int64_t repeat_ms)
+{
+    uv_timer_start(&t->handle, on_timer, (uint64_t)after_ms, (uint64_t)repeat_ms);
+}
+
+static void stop_timer(struct timer *t)
+{
+    uv_timer_stop(&t->handle);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)handle, struct timer, handle));
+}
+
+static void free_timer(struct timer *t)
+{
+    uv_close((uv_handle_t *)&t->handle, on_timer_closed);
+}
+
+static const struct world_ops REAL_WORLD = {
+    .now_ms = now_ms,
+    .wall_ms = wall_ms,
+    .random = random_bytes,
+    .timer_new = new_timer,
+    .timer_start = start_timer,
+    .timer_stop = stop_timer,
+    .timer_free = free_timer,
+};
+
+/* -- the turns -- */
+
+/* Runs what is waiting now; what these add waits for the next end of a turn, so that a function
+ * that defers itself again does not stop the loop. */
+static void run_deferred(struct loop *l)
+{
+    struct deferred *batch = l->deferred;
+    l->deferred = NULL;
+    l->deferred_tail = &l->deferred;
+    while (batch) {
+        struct deferred d = *batch;
+        free(batch);
+        batch = d.next;
+        d.fn(d.user);
+    }
+    if (!l->deferred)
+        uv_idle_stop(&l->more);
+}
+
+/* What the turn took without its waiting is how late anything that arrived meanwhile was served. */
+static void measure_turn(struct loop *l)
+{
+    uint64_t now = uv_hrtime();
+    uint64_t idle = uv_metrics_idle_time(&l->uv);
+    if (l->turn_began_ns) {
+        uint64_t whole = now - l->turn_began_ns, waited = idle - l->idle_ns;
+        uint64_t busy = whole > waited ? whole - waited : 0;
+        if (busy > l->worst_lag_ns)
+            l->worst_lag_ns = busy;
+    }
+    l->turn_began_ns = now;
+    l->idle_ns = idle;
+}
+
+/* Timers run before this point of a turn, sockets after it: both ends run what was deferred. */
+static void on_before_poll(uv_prepare_t *handle)
+{
+    struct loop *l = container_of(handle, struct loop, before_poll);
+    run_deferred(l);
+    measure_turn(l);
+}
+
+static void on_after_poll(uv_check_t *handle)
+{
+    run_deferred(container_of(handle, struct loop, after_poll));
+}
+
+static void on_more(uv_idle_t *handle)
+{
+    (void)handle;
+}
+
+static void on_keep_alive(uv_async_t *handle)
+{
+    (void)handle;
+}
+
+struct loop *loop_new(void)
+{
+    struct loop *l = mem_alloc(sizeof(*l));
+    l->world.ops = &REAL_WORLD;
+    l->deferred_tail = &l->deferred;
+    int failed = uv_loop_init(&l->uv);
+    INVARIANT(!failed); /* no descriptors at the start of a program: nothing to go on with */
+    failed = uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME);
+    INVARIANT(!failed);
+    failed = uv_async_init(&l->uv, &l->keep_alive, on_keep_alive);
+    INVARIANT(!failed);
+    uv_prepare_init(&l->uv, &l->before_poll);
+    uv_check_init(&l->uv, &l->after_poll);
+    uv_idle_init(&l->uv, &l->more);
+    uv_prepare_start(&l->before_poll, on_before_poll);
+    uv_check_start(&l->after_poll, on_after_poll);
+    uv_unref((uv_handle_t *)&l->before_poll);
+    uv_unref((uv_handle_t *)&l->after_poll);
+    return l;
+}
+
+static void count_handle(uv_handle_t *handle, void *user)
+{
+    (void)handle;
+    ++*(int64_t *)user;
+}
+
+static void free_signals(struct loop *l)
+{
+    while (l->signals) {
+        struct loop_signal *next = l->signals->next;
+        free(l->signals);
+        l->signals = next;
+    }
+}
+
+static void close_own(struct loop *l)
+{
+    for (struct loop_signal *s = l->signals; s; s = s->next)
+        uv_close((uv_handle_t *)&s->handle, NULL);
+    uv_close((uv_handle_t *)&l->keep_alive, NULL);
+    uv_close((uv_handle_t *)&l->before_poll, NULL);
+    uv_close((uv_handle_t *)&l->after_poll, NULL);
+    uv_close((uv_handle_t *)&l->more, NULL);
+}
+
+void loop_free(struct loop **l)
+{
+    if (!*l)
+        return;
+    /* A few turns for what the last callbacks close and defer; nothing is waited for. */
+    for (int i = 0; i < 8; i++) {
+        run_deferred(*l);
+        uv_run(&(*l)->uv, UV_RUN_NOWAIT);
+    }
+    run_deferred(*l);
+    close_own(*l);
+    uv_run(&(*l)->uv, UV_RUN_NOWAIT);
+    if (uv_loop_close(&(*l)->uv) != 0) {
+        /* Somebody's handle is still open and points into memory that we do not own: leave it all.
+         */
+        int64_t left = 0;
+        uv_walk(&(*l)->uv, count_handle, &left);
+        LOG(LOG_ERROR, "loop_not_closed", KV("handles_left", left));
+        *l = NULL;
+        return;
+    }
+    free_signals(*l);
+    free(*l);
+    *l = NULL;
+}
+
+void loop_run(struct loop *l)
+{
+    while (!l->stopped)
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+    l->stopped = false;
+}
+
+void loop_stop(struct loop *l)
+{
+    l->stopped = true;
+    uv_stop(&l->uv);
+}
+
+struct world *loop_world(struct loop *l)
+{
+    return &l->world;
+}
+
+struct uv_loop_s *loop_uv(struct loop *l)
+{
+    return &l->uv;
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    struct loop_signal *s = container_of(handle, struct loop_signal, handle);
+    s->fn(s->user);
+}
+
+void loop_on_signal(struct loop *l, int signum, loop_f *fn, void *user)
+{
+    struct loop_signal *s = mem_alloc(sizeof(*s));
+    s->fn = fn;
+    s->user = user;
+    int failed = uv_signal_init(&l->uv, &s->handle);
+    INVARIANT(!failed);
+    failed = uv_signal_start(&s->handle, on_signal, signum);
+    INVARIANT(!failed);
+    uv_unref((uv_handle_t *)&s->handle);
+    s->next = l->signals;
+    l->signals = s;
+}
+
+void loop_defer(struct loop *l, loop_f *fn, void *user)
+{
+    struct deferred *d = mem_alloc(sizeof(*d));
+    d->fn = fn;
+    d->user = user;
+    *l->deferred_tail = d;
+    l->deferred_tail = &d->next;
+    uv_idle_start(&l->more, on_more);
+}
+
+int64_t loop_take_worst_lag_ms(struct loop *l)
+{
+    int64_t worst = (int64_t)(l->worst_lag_ns / 1000000);
+    l->worst_lag_ns = 0;
+    return worst;
+}
