@@ -1,0 +1,87 @@
+"""nginx with a rendered configuration in front of three scripted gateways."""
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from scripted_gateway import ScriptedGateway
+
+TREE = Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Front:
+    def __init__(self):
+        self.gateways = [ScriptedGateway(name) for name in ("a", "b", "c")]
+        self.directory = tempfile.mkdtemp(prefix="spillway-nginx-test-")
+        self.port = free_port()
+        self.configuration = Path(self.directory) / "nginx.conf"
+        spec = {"directory": self.directory, "listen": [f"127.0.0.1:{self.port}"],
+                "gateways": [gateway.address for gateway in self.gateways]}
+        rendered = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, check=True,
+                                  capture_output=True).stdout
+        self.configuration.write_text(rendered)
+        self.process = subprocess.Popen(["nginx", "-e", f"{self.directory}/error.log", "-c", self.configuration])
+        self.wait_until_up()
+
+    def wait_until_up(self):
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        raise RuntimeError("nginx did not start")
+
+    def ask(self, method, target, headers=None, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def raw(self, data):
+        with socket.create_connection(("127.0.0.1", self.port), 20) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        return answer
+
+    def calm(self):
+        """All gateways well, nothing remembered; nginx forgets failures after fail_timeout."""
+        for gateway in self.gateways:
+            gateway.mode = "echo"
+            gateway.seen.clear()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        for gateway in self.gateways:
+            gateway.die()
+        shutil.rmtree(self.directory)
+
+
+@pytest.fixture()
+def front():
+    front = Front()
+    yield front
+    front.stop()

@@ -1,0 +1,203 @@
+"""What clients and gateways may rely on from the front door."""
+import json
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from conftest import TREE
+
+SESSION_PATHS = ["/{}", "/{}/status", "/{}/result?wait=1", "/{}/exec/python", "/{}/files/list", "/{}/events", "/{}?x=/y",
+                 "/api/v1/sessions/{}", "/api/v1/sessions/{}/executions", "/api/v1/sessions/{}/execute",
+                 "/api/run/{}", "/{}/files/upload", "/{}/contexts/c1"]
+
+
+def problem(answer, body, status, code):
+    assert answer.status == status
+    assert answer.getheader("Content-Type") == "application/problem+json"
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["title"] and body["detail"] and body["request_id"]
+    return body
+
+
+def test_configuration_is_valid(front):
+    assert subprocess.run(["nginx", "-t", "-q", "-e", "/dev/null", "-c", front.configuration]).returncode == 0
+
+
+def test_same_id_meets_the_same_gateway_on_every_path(front):
+    owners = Counter()
+    for number in range(24):
+        session = f"session-{number}"
+        met = set()
+        for form in SESSION_PATHS:
+            _, seen = front.ask("GET", form.format(session))
+            met.add(seen["gateway"])
+            assert seen["target"] == form.format(session)
+            assert seen["fields"]["spillway-id-source"] == "path"
+            assert seen["fields"]["x-session-id"] == session
+        _, seen = front.ask("POST", "/api/v1/sessions", {"X-Session-Id": session})
+        met.add(seen["gateway"])
+        assert len(met) == 1
+        owners[met.pop()] += 1
+    assert len(owners) == 3
+
+
+def test_minted_id_is_marked_and_spread(front):
+    met, ids = set(), set()
+    for _ in range(30):
+        _, seen = front.ask("POST", "/api/v1/sessions")
+        assert seen["fields"]["spillway-id-source"] == "minted"
+        session = seen["fields"]["x-session-id"]
+        assert len(session) == 33 and session[0] == "s"
+        ids.add(session)
+        _, again = front.ask("GET", f"/{session}/status")
+        assert again["gateway"] == seen["gateway"]
+        met.add(seen["gateway"])
+    assert len(ids) == 30 and len(met) == 3
+
+
+def test_idempotency_key_keeps_its_gateway(front):
+    for key in ("k1", "k2", "k3", "k4"):
+        met = {front.ask("POST", "/api/v1/sessions", {"Idempotency-Key": key})[1]["gateway"] for _ in range(5)}
+        assert len(met) == 1
+
+
+@pytest.mark.parametrize("value", ["UPPER", "a b", "-x", "api", "x" * 64, "a/../b"])
+def test_a_clients_own_id_arrives_untouched(front, value):
+    _, seen = front.ask("POST", "/api/v1/sessions", {"X-Session-Id": value})
+    assert seen["fields"]["x-session-id"] == value
+    assert seen["fields"]["spillway-id-source"] == "header"
+    _, seen = front.ask("GET", "/mine/status", {"X-Session-Id": value})
+    assert seen["fields"]["x-session-id"] == value
+    assert seen["fields"]["spillway-id-source"] == "path"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/health", "/healthz", "/docs", "/openapi.json", "/sessions/x", "/execute/y", "/status"])
+def test_reserved_words_are_no_ids(front, path):
+    _, seen = front.ask("GET", path)
+    assert seen["fields"]["spillway-id-source"] == "minted"
+
+
+@pytest.mark.parametrize("target", ["//x/status", "/x//status", "/a%62c/status", "/x/./status", "/x/../y/status", "/x/status?a=%2e%2E/"])
+def test_nothing_is_rewritten(front, target):
+    _, seen = front.ask("GET", target)
+    assert seen["target"] == target
+
+
+def test_forged_fields_are_removed(front):
+    forged = {"Spillway-Id-Source": "path", "Spillway-Tenant": "root", "Spillway-Hop": "1", "spillway-epoch": "0",
+              "Spillway_Hop": "2", "X-Forwarded-For": "10.0.0.1", "Connection": "Spillway-Id-Source"}
+    _, seen = front.ask("POST", "/api/v1/sessions", forged)
+    spillway = {name: value for name, value in seen["fields"].items() if name.startswith("spillway")}
+    assert spillway == {"spillway-id-source": "minted"}
+    assert seen["fields"]["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_every_trusted_field_is_removed(front):
+    names = [line.split('"')[1] for line in (TREE / "gateway/trusted_headers.def").read_text().splitlines() if line.startswith("X(")]
+    _, seen = front.ask("GET", "/x/status", {name: "forged" for name in names})
+    assert "forged" not in seen["fields"].values()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/debug/sessions", "/internal/x", "/x/../metrics", "/%6detrics", "/@404", "/@502"])
+def test_admin_paths_are_not_public(front, path):
+    answer, body = front.ask("GET", path)
+    if path.startswith("/@") and answer.status == 200:
+        pytest.fail("an internal path is served")
+    problem(answer, body, 404, "not_found")
+    assert not any(gateway.seen for gateway in front.gateways)
+
+
+def test_a_dead_gateway_is_passed_over(front):
+    front.gateways[0].die()
+    for number in range(20):
+        started = time.monotonic()
+        method = "POST" if number % 2 else "GET"
+        answer, seen = front.ask(method, f"/s{number}/exec/python" if number % 2 else f"/s{number}/status", body=b"x")
+        assert answer.status == 200 and seen["gateway"] != "a"
+        assert time.monotonic() - started < 1.5
+
+
+def test_a_sent_post_is_never_repeated(front):
+    for gateway in front.gateways:
+        gateway.mode = "close"
+    for path in ("/x/exec/python", "/api/v1/sessions/x/execute", "/x/process/kill/7", "/x/files/delete/f", "/api/run/sync",
+                 "/x/files/upload", "/x/executions/e/stdin"):
+        front.calm()
+        for gateway in front.gateways:
+            gateway.mode = "close"
+        answer, body = front.ask("POST", path, body=b"{}")
+        assert answer.status in (502, 503), path
+        assert sum(len(gateway.seen) for gateway in front.gateways) <= 1, path
+        time.sleep(0.1)
+
+
+def test_a_broken_get_and_create_are_repeated(front):
+    for method, path in (("GET", "/x/status"), ("POST", "/x"), ("POST", "/api/v1/sessions")):
+        front.calm()
+        answers = []
+        for owner in front.gateways:
+            front.calm()
+            owner.mode = "close"
+            answer, seen = front.ask(method, path, {"X-Session-Id": "x"})
+            answers.append(answer.status)
+            arrived = [gateway.seen for gateway in front.gateways if gateway.seen]
+            assert {dict(fields)["x-session-id"] for seen in arrived for _, _, fields in seen} == {"x"}
+        assert answers == [200, 200, 200]
+
+
+def test_a_hanging_gateway_is_passed_over_within_ten_seconds(front):
+    owner = next(gateway for gateway in front.gateways if gateway.name == front.ask("GET", "/x/status")[1]["gateway"])
+    owner.mode = "hang"
+    started = time.monotonic()
+    answer, seen = front.ask("GET", "/x/status")
+    assert answer.status == 200 and seen["gateway"] != owner.name
+    assert 9 < time.monotonic() - started < 11.5
+
+
+def test_no_gateway_at_all_is_503(front):
+    for gateway in front.gateways:
+        gateway.die()
+    for method, path in (("GET", "/x/status"), ("POST", "/x/exec/python"), ("GET", "/x/result?wait=5")):
+        answer, body = front.ask(method, path, body=b"1")
+        problem(answer, body, 503, "unavailable")
+        assert answer.getheader("Retry-After") == "2" and body["retry_after"] == 2
+        assert body["session_id"] == "x" and body["instance"].startswith("/x/")
+
+
+def test_nginx_errors_are_problems(front):
+    answer, body = front.ask("POST", "/x/exec/python", {"Content-Length": str(3 << 20)})
+    problem(answer, body, 413, "payload_too_large")
+    answer, body = front.ask("GET", "/x/status", {"X-Big": "x" * 40000})
+    problem(answer, body, 431, "headers_too_large")
+    answer, body = front.ask("GET", "/" + "x" * 40000)
+    problem(answer, body, 414, "target_too_long")
+    answer, body = front.ask("POST", "/x", {"Transfer-Encoding": "gzip"})
+    problem(answer, body, 501, "not_implemented")
+
+
+@pytest.mark.parametrize("data,status", [
+    (b"GET / HTTP/1.1\r\n\r\n", 400), (b"G@T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    (b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400), (b"GET /../x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"TRACE /x HTTP/1.1\r\nHost: a\r\n\r\n", 405), (b"GET /x HTTP/2.1\r\nHost: a\r\n\r\n", 505),
+    (b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400)])
+def test_malformed_requests_are_problems(front, data, status):
+    head, _, body = front.raw(data).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"application/problem+json" in head and b"nginx/" not in head
+    assert json.loads(body)["status"] == status
+
+
+def test_a_gateways_own_errors_pass_through(front):
+    for status in (400, 404, 409, 413, 418, 500, 502, 503, 504):
+        for gateway in front.gateways:
+            gateway.mode = (status, '{"mine":true}')
+        answer, body = front.ask("GET", "/x/status")
+        assert answer.status == status and body == {"mine": True}
+
+
+def test_limits_of_bodies(front):
+    answer, seen = front.ask("POST", "/x/exec/python", body=b"x" * (1 << 20))
+    assert answer.status == 200 and seen["body_bytes"] == 1 << 20
+    answer, seen = front.ask("POST", "/x/files/upload", body=b"x" * (10 << 20))
+    assert answer.status == 200 and seen["body_bytes"] == 10 << 20
