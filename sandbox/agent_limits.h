@@ -1,0 +1,18 @@
+/* agent_limits.h - what this session may use: SPILLWAY_LIMITS, with the defaults of the
+ * documentation. Pure. */
+#pragma once
+#include "base/err.h"
+#include <stdint.h>
+
+struct agent_limits {
+    int64_t execution_ms; /* when the request names no time-out */
+    int64_t execution_max_ms;
+    int64_t output_bytes; /* of each stream, kept in full */
+    int64_t code_bytes;
+    int64_t executions_max; /* at once */
+    int64_t pids;
+    int64_t workspace_bytes;
+};
+
+/* `json` NULL: the defaults. ERR_CONFIG names the member that is unknown or out of range. */
+int agent_limits_parse(struct agent_limits *l, const char *json, struct err *err) CHECK_RESULT;

@@ -1,0 +1,44 @@
+/* language.h - the languages of this environment, from languages.yaml: data, not code.
+ *
+ *   languages:
+ *     python:
+ *       filename: main.py                 name of the code's file where the request gives none
+ *       aliases: [py]
+ *       value: true                       reports the last expression's value and the error on
+ * descriptor 3 run: [/usr/bin/python3, "{runtimes}/python_runner.py", "{file_path}", "{filename}"]
+ *
+ * Placeholders: {file_path} {filename} {output_path} {runtimes}. Arguments of the request follow
+ * the command. A language whose program is not in the image is not there. */
+#pragma once
+#include "base/err.h"
+#include "sandbox/exec_request.h"
+
+struct language {
+    char *name;
+    char *filename;
+    bool value;
+    struct text_list aliases;
+    struct text_list run;
+};
+
+struct languages {
+    struct language *items;
+    size_t count;
+};
+
+/* What the placeholders stand for; "" removes nothing: a command that uses one must get it. */
+struct language_places {
+    const char *file_path, *filename, *output_path, *runtimes;
+};
+
+int languages_read(struct languages *l, const char *path, struct err *err) CHECK_RESULT;
+int languages_parse(struct languages *l, const struct json_t *table, struct err *err) CHECK_RESULT;
+void languages_fini(struct languages *l);
+/* By name or alias; NULL when unknown. */
+const struct language *languages_find(const struct languages *l, struct slice name);
+/* "python, nodejs": for messages; those whose program is there. */
+void languages_list_installed(const struct languages *l, char *out, size_t size);
+bool language_installed(const struct language *l);
+/* The command with its placeholders filled in, and the arguments; gives. */
+struct text_list language_command(const struct language *l, const struct language_places *places,
+                                  const struct text_list *args);

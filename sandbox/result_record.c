@@ -1,0 +1,107 @@
+#include "sandbox/result_record.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct json_t *counts(const struct output_view *v)
+{
+    struct json_t *j = json_new_object();
+    json_set_int(j, "total", (int64_t)v->total);
+    json_set_int(j, "head", (int64_t)v->head.len);
+    json_set_int(j, "tail", (int64_t)(v->tail[0].len + v->tail[1].len));
+    return j;
+}
+
+static void print_bytes(const struct output_view *v, struct buf *out)
+{
+    const struct slice pieces[] = {v->head, v->tail[0], v->tail[1]};
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++)
+        if (pieces[i].len > 0)
+            buf_add(out, pieces[i].at, pieces[i].len);
+}
+
+void result_record_print(const struct result_source *s, struct buf *out)
+{
+    INVARIANT(s->ended);
+    struct json_t *line = json_copy(s->meta);
+    struct json_t *outputs = json_new_object();
+    json_set(outputs, "stdout", counts(&s->out));
+    json_set(outputs, "stderr", counts(&s->err));
+    json_set(line, "outputs", outputs);
+    json_print(line, out);
+    json_free(line);
+    buf_add_text(out, "\n");
+    print_bytes(&s->out, out);
+    print_bytes(&s->err, out);
+}
+
+/* Takes this stream's head and tail from the front of *bytes. False when the counts contradict each
+ * other. */
+static bool take_stream(const struct json_t *counted, struct slice *bytes, struct output_view *v)
+{
+    int64_t total = json_int(json_get(counted, "total"), -1);
+    int64_t head = json_int(json_get(counted, "head"), -1);
+    int64_t tail = json_int(json_get(counted, "tail"), -1);
+    if (total < 0 || head < 0 || tail < 0 || (uint64_t)head > bytes->len ||
+        (uint64_t)tail > bytes->len - (uint64_t)head || head + tail > total)
+        return false;
+    v->total = (uint64_t)total;
+    v->head = (struct slice){bytes->at, (size_t)head};
+    v->tail[0] = (struct slice){bytes->at + head, (size_t)tail};
+    v->tail[1] = (struct slice){bytes->at, 0};
+    bytes->at += head + tail;
+    bytes->len -= (size_t)(head + tail);
+    return true;
+}
+
+static bool take_outputs(struct result_record *r, struct slice rest)
+{
+    r->bytes = mem_text_n(rest.len > 0 ? rest.at : "", rest.len);
+    struct slice bytes = {r->bytes, rest.len};
+    bool good = json_get_text(r->meta, "status", NULL) != NULL &&
+                take_stream(json_at(r->meta, "outputs", "stdout", NULL), &bytes, &r->out) &&
+                take_stream(json_at(r->meta, "outputs", "stderr", NULL), &bytes, &r->err) &&
+                bytes.len == 0;
+    json_remove(r->meta, "outputs");
+    return good;
+}
+
+struct result_record *result_record_parse(struct slice text, struct err *err)
+{
+    const char *end = text.len > 0 ? memchr(text.at, '\n', text.len) : NULL;
+    if (!end) {
+        err_set(err, ERR_STORE, "the stored result has no first line");
+        return NULL;
+    }
+    struct slice line = {text.at, (size_t)(end - text.at)};
+    struct json_t *meta = json_parse_object(line, err);
+    if (!meta) {
+        char why[200];
+        snprintf(why, sizeof(why), "%s", err ? err->msg : "");
+        err_set(err, ERR_STORE, "the stored result is not readable: %s", why);
+        return NULL;
+    }
+    struct result_record *r = mem_alloc(sizeof(*r));
+    r->meta = meta;
+    if (!take_outputs(r, (struct slice){end + 1, text.len - line.len - 1})) {
+        err_set(err, ERR_STORE, "the stored result contradicts itself");
+        result_record_free(&r);
+    }
+    return r;
+}
+
+void result_record_free(struct result_record **r)
+{
+    if (!*r)
+        return;
+    json_free((*r)->meta);
+    free((*r)->bytes);
+    free(*r);
+    *r = NULL;
+}
+
+struct result_source result_record_source(const struct result_record *r)
+{
+    return (struct result_source){.meta = r->meta, .out = r->out, .err = r->err, .ended = true};
+}
