@@ -1,0 +1,99 @@
+"""Fixtures: sites started by ./run, one of 8 and one of 64 slots, each for as long as tests use it."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from harness.session import Session  # noqa: E402
+from harness.site import Site  # noqa: E402
+
+
+def shut(site):
+    """Down again; a site that leaves something behind is an error of the run."""
+    try:
+        site.stop()
+        site.check_nothing_left()
+    finally:
+        site.forget()
+
+
+def up(**how):
+    site = Site(**how)
+    try:
+        return site.start()
+    except BaseException:
+        site.stop()
+        sys.stderr.write(site.log()[-6000:])
+        site.forget()
+        raise
+
+
+@pytest.fixture(scope="session")
+def shared_site():
+    site = up(slots=8, gateways=3)
+    yield site
+    shut(site)
+
+
+@pytest.fixture
+def site(shared_site):
+    """The site with 8 slots; what a test leaves running there is removed behind it."""
+    yield shared_site
+    for entry in shared_site.client.get("/api/v1/sessions").expect(200).json()["items"]:
+        if entry["status"] not in ("stopped", "error"):
+            shared_site.client.delete(f"/api/v1/sessions/{entry['session_id']}")
+
+
+@pytest.fixture(scope="session")
+def big_site():
+    """64 slots, for load."""
+    site = up(slots=64, gateways=3)
+    yield site
+    shut(site)
+
+
+@pytest.fixture
+def small_site():
+    """Four slots and a launcher that lets the dead lie, for one test alone."""
+    site = up(slots=4, gateways=2, restart=False)
+    yield site
+    shut(site)
+
+
+@pytest.fixture
+def client(site):
+    return site.client
+
+
+@pytest.fixture
+def make_session(client):
+    """make_session(**create) -> a ready Session; all are ended behind the test."""
+    made = []
+
+    def make(session_id=None, form="short", ready=True, **body):
+        session = Session(client, session_id, form)
+        made.append(session)
+        session.create(**body)
+        if ready:
+            session.wait_ready()
+        return session
+
+    yield make
+    for session in made:
+        session.delete()
+
+
+@pytest.fixture
+def session(make_session):
+    """A ready session that stays until it is deleted."""
+    return make_session(cleanup="idle")
+
+
+@pytest.fixture(scope="module")
+def shared_session(shared_site):
+    """One ready session for tests that only read or run small code."""
+    session = Session(shared_site.client).start(cleanup="idle", idle_timeout_seconds=600)
+    yield session
+    session.end()
