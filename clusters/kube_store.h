@@ -4,6 +4,7 @@
  *            with the pod before and after; `before` NULL: new, `after` NULL: gone. Never before kube_store_new() returned. */
 #pragma once
 #include "clusters/kube_object.h"
+#include <stddef.h>
 
 struct kube_client;
 struct kube_store;
@@ -22,6 +23,9 @@ const struct kube_pod *kube_store_session(const struct kube_store *s, const char
 /* Who creates, gets or deletes puts the answer in at once; older resourceVersions than what is there are ignored. */
 void kube_store_learn(struct kube_store *s, const struct json_t *pod);
 void kube_store_forget(struct kube_store *s, const char *name, const char *uid);
+
+/* Grows with every change of a pod or node; never 0. What is computed from the store stays good while it stands still. */
+uint64_t kube_store_version(const struct kube_store *s);
 
 size_t kube_store_pod_count(const struct kube_store *s);
 size_t kube_store_node_count(const struct kube_store *s);
