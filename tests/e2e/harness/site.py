@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -136,6 +137,24 @@ class Site:
 
     def metrics(self, name):
         return Metrics(self.admin(name).expect(200).body.decode())
+
+    def routed(self, request_ids, seconds=20):
+        """request id -> gateway's name, as nginx's own access log has it (written at most a second late)."""
+        wanted = set(request_ids)
+        pattern = re.compile(r'request=(\S+) .*gateway="([^"]*)"')
+
+        def found():
+            routes = {}
+            for path in glob.glob(os.path.join(self.state_dir, "**", "access.log"), recursive=True):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    for request, address in pattern.findall(file.read()):
+                        if request in wanted:
+                            routes[request] = address.split(", ")[-1]
+            return routes if set(routes) == wanted else None
+
+        addresses = until(found, seconds, "the requests in nginx's log", every=0.1)
+        names = {urllib.parse.urlsplit(entry["url"]).netloc or entry["url"]: entry["name"] for entry in self.gateways}
+        return {request: names.get(address, address) for request, address in addresses.items()}
 
     # -- faults --
 
