@@ -1,0 +1,64 @@
+#include "sandbox/code_file.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int write_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.at, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        bytes.at += n;
+        bytes.len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_file(const char *path, struct slice code)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -1;
+    int rc = write_all(fd, code);
+    int sys = errno;
+    close(fd);
+    errno = sys;
+    return rc;
+}
+
+int code_file_write(struct code_file *f, const char *name, struct slice code, struct err *err)
+{
+    *f = (struct code_file){.dir = mem_text("/tmp/.spillway-XXXXXX")};
+    int rc = -1;
+    if (mkdtemp(f->dir)) {
+        f->path = mem_format("%s/%s", f->dir, name);
+        f->output = mem_format("%s/program", f->dir);
+        rc = write_file(f->path, code);
+    }
+    if (rc == 0)
+        return 0;
+    int sys = errno;
+    enum err_code code_of = sys == ENOSPC || sys == EDQUOT ? ERR_WORKSPACE_FULL : ERR_SYSTEM;
+    rc = err_set_errno(err, code_of, sys, "cannot write the code to /tmp");
+    code_file_remove(f);
+    return rc;
+}
+
+void code_file_remove(struct code_file *f)
+{
+    if (f->path) {
+        unlink(f->path);
+        unlink(f->output);
+        rmdir(f->dir);
+    }
+    free(f->dir);
+    free(f->path);
+    free(f->output);
+    *f = (struct code_file){0};
+}
