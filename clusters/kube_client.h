@@ -15,6 +15,8 @@ struct http_caller;
 struct loop;
 struct json_t;
 struct kube_client;
+struct kube_transport;
+struct world;
 struct kube_call;
 
 struct kube_client_conf {
@@ -37,6 +39,9 @@ struct kube_client *kube_client_new(struct loop *l, struct http_caller *h, const
                                     struct err *err) CHECK_RESULT;
 void kube_client_free(struct kube_client **k);
 const char *kube_client_namespace(const struct kube_client *k);
+/* For kube_watch: time, and calls whose answers it reads itself. Borrowed. */
+struct world *kube_client_world(const struct kube_client *k);
+struct kube_transport *kube_client_transport(const struct kube_client *k);
 
 struct kube_call *kube_pod_create(struct kube_client *k, const struct json_t *pod, kube_done_f *done, void *user);
 struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_done_f *done, void *user);

@@ -71,3 +71,5 @@ bool kube_pod_alive(const struct kube_pod *p);
 /* RFC 3339 (with or without fraction) to Unix milliseconds; false when unreadable. And back: "2026-01-02T03:04:05.678Z". */
 bool kube_time_parse(const char *text, int64_t *wall_ms);
 void kube_time_print(int64_t wall_ms, char out[32]);
+/* Is resourceVersion `a` older than `b`? They are opaque: only two plain whole numbers can be told apart, anything else is "no". */
+bool kube_version_older(const char *a, const char *b);

@@ -16,6 +16,7 @@ void kube_store_free(struct kube_store **s);
 void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user);
 bool kube_store_synced(const struct kube_store *s);    /* both first lists are complete */
 bool kube_store_connected(const struct kube_store *s);
+const char *kube_store_error(const struct kube_store *s); /* why it is not connected, for people; "" when nothing is wrong */
 
 const struct kube_pod *kube_store_pod(const struct kube_store *s, const char *name);
 /* By the label spillway.dev/session. */

@@ -2,7 +2,7 @@
  * an idle limit of its own, pages of lists, Retry-After. What was missed during a relist is synthesised as deletions.
  * Source: Kubernetes API concepts, "Efficient detection of changes"; values as client-go's reflector.
  *
- * Loop: all callbacks on the loop, never before kube_watch_start() returned. */
+ * Loop: all callbacks on the loop, never before kube_watch_start() returned. kube_watch_free() not from within them. */
 #pragma once
 #include "base/err.h"
 #include <stdbool.h>
@@ -35,3 +35,6 @@ bool kube_watch_synced(const struct kube_watch *w);    /* the first list is comp
 bool kube_watch_connected(const struct kube_watch *w); /* a watch (or list) is in good order right now */
 int64_t kube_watch_last_event_ms(const struct kube_watch *w); /* monotonic; any byte of it */
 const char *kube_watch_state(const struct kube_watch *w);
+const char *kube_watch_error(const struct kube_watch *w); /* what went wrong last, for people; "" when in good order */
+/* How far we have seen; in on_synced: the version of the list. "" before the first list is complete. */
+const char *kube_watch_version(const struct kube_watch *w);

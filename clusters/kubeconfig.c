@@ -1,0 +1,241 @@
+#include "clusters/kubeconfig.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DATA_BYTES_MAX ((size_t)1024 * 1024)
+
+/* Each would change where we connect or who we are, so none of them may be passed over in silence.
+ */
+static const char *const CLUSTER_REFUSED[] = {"proxy-url", "insecure-skip-tls-verify",
+                                              "tls-server-name"};
+static const char *const USER_REFUSED[] = {"exec", "auth-provider", "username",  "password",
+                                           "as",   "as-uid",        "as-groups", "as-user-extra"};
+
+static bool is_set(const struct json_t *value)
+{
+    if (!value || json_is_null(value) || (json_is_bool(value) && !json_true(value)))
+        return false;
+    return !json_is_string(value) || json_text_len(value) > 0;
+}
+
+static int refuse(const struct json_t *map, const char *const *keys, size_t count, const char *what,
+                  struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_set(json_get(map, keys[i])))
+            return err_set(err, ERR_CONFIG, "%s: \"%s\" is not supported", what, keys[i]);
+    return 0;
+}
+
+/* clusters: [{name, cluster: {…}}] and its like. */
+static struct json_t *named(const struct json_t *root, const char *list, const char *inner,
+                            const char *name)
+{
+    struct json_t *items = json_get(root, list);
+
+    for (size_t i = 0; i < json_count(items); i++) {
+        struct json_t *item = json_item(items, i);
+        if (strcmp(json_get_text(item, "name", ""), name) == 0)
+            return json_get(item, inner);
+    }
+    return NULL;
+}
+
+/* A relative path is one beside the file that names it. */
+static char *beside(const char *config_path, const char *path)
+{
+    const char *slash = strrchr(config_path, '/');
+
+    if (path[0] == '/' || !slash)
+        return mem_text(path);
+    return mem_format("%.*s/%s", (int)(slash - config_path), config_path, path);
+}
+
+/* -- inline data -- */
+
+static int digit_of(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 §4, line breaks allowed (YAML folds long texts). `out` takes 3 bytes for 4 characters.
+ */
+static bool decode_base64(const char *text, unsigned char *out, size_t *len)
+{
+    unsigned bits = 0;
+    int have = 0;
+
+    *len = 0;
+    for (; *text != '\0' && *text != '='; text++) {
+        if (strchr(" \t\r\n", *text))
+            continue;
+        int digit = digit_of(*text);
+        if (digit < 0)
+            return false;
+        bits = (bits << 6 | (unsigned)digit) & 0xffffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[(*len)++] = (unsigned char)(bits >> have & 0xff);
+        }
+    }
+    return text[strspn(text, "= \t\r\n")] == '\0' && have < 6;
+}
+
+static bool write_all(int fd, const unsigned char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* libcurl wants a file's name. A memory file has one for this process and none for any other place:
+ * nothing to clean up. */
+static int keep_in_memory(const char *key, const char *text, int *fd, char **path, struct err *err)
+{
+    size_t size = strlen(text);
+    size_t len;
+
+    if (size > DATA_BYTES_MAX)
+        return err_set(err, ERR_CONFIG, "\"%s\" is larger than %zu bytes", key, DATA_BYTES_MAX);
+    unsigned char *bytes = mem_alloc(size + 1);
+    if (!decode_base64(text, bytes, &len) || len == 0) {
+        free(bytes);
+        return err_set(err, ERR_CONFIG, "\"%s\" is not base64", key);
+    }
+    *fd = memfd_create("kubeconfig", MFD_CLOEXEC);
+    bool written = *fd >= 0 && write_all(*fd, bytes, len);
+    int sys = errno;
+    explicit_bzero(bytes, len);
+    free(bytes);
+    if (!written)
+        return err_set_errno(err, ERR_SYSTEM, sys, "\"%s\": memory file", key);
+    *path = mem_format("/proc/self/fd/%d", *fd);
+    return 0;
+}
+
+/* `key` names a file, `key`-data has it inline and wins, as in client-go. */
+static int read_pem(const struct json_t *map, const char *key, const char *config_path, int *fd,
+                    char **path, struct err *err)
+{
+    char *data_key CLEANUP(mem_free_text) = mem_format("%s-data", key);
+    const char *data = json_get_text(map, data_key, "");
+    const char *file = json_get_text(map, key, "");
+
+    if (data[0] != '\0')
+        return keep_in_memory(data_key, data, fd, path, err);
+    if (file[0] == '\0')
+        return 0;
+    *path = beside(config_path, file);
+    if (access(*path, R_OK) != 0)
+        return err_set_errno(err, ERR_CONFIG, errno, "%s %s", key, *path);
+    return 0;
+}
+
+/* -- the file -- */
+
+static int read_cluster(const struct json_t *cluster, const char *path, struct kubeconfig *out,
+                        struct err *err)
+{
+    const char *server = json_get_text(cluster, "server", "");
+
+    if (strncmp(server, "https://", 8) != 0 && strncmp(server, "http://", 7) != 0)
+        return err_set(err, ERR_CONFIG, "the cluster's \"server\" is no http(s) URL");
+    out->server = mem_text(server);
+    if (refuse(cluster, CLUSTER_REFUSED, ARRAY_LEN(CLUSTER_REFUSED), "cluster", err) < 0)
+        return -ERR_CONFIG;
+    return read_pem(cluster, "certificate-authority", path, &out->memory_files[0], &out->ca_file,
+                    err);
+}
+
+static int read_user(const struct json_t *user, const char *path, struct kubeconfig *out,
+                     struct err *err)
+{
+    const char *token = json_get_text(user, "token", "");
+    const char *token_file = json_get_text(user, "tokenFile", "");
+
+    if (refuse(user, USER_REFUSED, ARRAY_LEN(USER_REFUSED), "user", err) < 0)
+        return -ERR_CONFIG;
+    if (token_file[0] != '\0')
+        out->token_file = beside(path, token_file);
+    else if (token[0] != '\0')
+        out->token = mem_text(token);
+    int rc =
+        read_pem(user, "client-certificate", path, &out->memory_files[1], &out->cert_file, err);
+    if (rc == 0)
+        rc = read_pem(user, "client-key", path, &out->memory_files[2], &out->key_file, err);
+    if (rc == 0 && !out->cert_file != !out->key_file)
+        return err_set(err, ERR_CONFIG, "user: client-certificate and client-key go together");
+    return rc;
+}
+
+static int read_root(const struct json_t *root, const char *path, struct kubeconfig *out,
+                     struct err *err)
+{
+    const char *current = json_get_text(root, "current-context", "");
+    struct json_t *context = named(root, "contexts", "context", current);
+
+    if (!context)
+        return err_set(err, ERR_CONFIG, "there is no context \"%s\" (current-context)", current);
+    const char *cluster_name = json_get_text(context, "cluster", "");
+    const char *user_name = json_get_text(context, "user", "");
+    struct json_t *cluster = named(root, "clusters", "cluster", cluster_name);
+    struct json_t *user = named(root, "users", "user", user_name);
+    if (!cluster)
+        return err_set(err, ERR_CONFIG, "there is no cluster \"%s\"", cluster_name);
+    if (!user && user_name[0] != '\0')
+        return err_set(err, ERR_CONFIG, "there is no user \"%s\"", user_name);
+    if (json_get_text(context, "namespace", "")[0] != '\0')
+        out->namespace_name = mem_text(json_get_text(context, "namespace", ""));
+    int rc = read_cluster(cluster, path, out, err);
+    return rc < 0 ? rc : read_user(user, path, out, err);
+}
+
+int kubeconfig_read(const char *path, struct kubeconfig *out, struct err *err)
+{
+    struct json_t *root = yaml_read_file(path, err);
+
+    *out = (struct kubeconfig){.memory_files = {-1, -1, -1}};
+    if (!root)
+        return err ? -(int)err->code : -ERR_CONFIG;
+    int rc = read_root(root, path, out, err);
+    json_free(root);
+    if (rc < 0) {
+        kubeconfig_fini(out);
+        return err_wrap(err, "%s", path);
+    }
+    return 0;
+}
+
+void kubeconfig_fini(struct kubeconfig *c)
+{
+    if (c->token)
+        explicit_bzero(c->token, strlen(c->token));
+    char *const texts[] = {c->server, c->ca_file,    c->cert_file,     c->key_file,
+                           c->token,  c->token_file, c->namespace_name};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        free(texts[i]);
+    for (size_t i = 0; i < ARRAY_LEN(c->memory_files); i++)
+        if (c->memory_files[i] >= 0)
+            close(c->memory_files[i]);
+    *c = (struct kubeconfig){.memory_files = {-1, -1, -1}};
+}
