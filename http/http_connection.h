@@ -18,6 +18,7 @@
 #define HTTP_DISCARD_BYTES ((int64_t)64 * 1024) /* of a body nobody asked for */
 #define HTTP_OUT_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define HTTP_ID_MAX        ((size_t)64)
+#define HTTP_FIELDS_MAX    ((size_t)64 * 1024)
 
 /* Where the body of the request is. FAILED: it will never be whole; the connection closes behind
  * the reply. */
