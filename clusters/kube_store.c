@@ -18,6 +18,7 @@ struct pod_entry {
     UT_hash_handle hh_session; /* by the session's id, when it is the one that counts */
     struct kube_pod *pod;
     bool indexed; /* in by_session */
+    bool learned; /* what we have of it comes from an answer, not from the watch */
     bool watched; /* the watch has shown it: it will tell of the end, too */
     int64_t learned_ms;
 };
@@ -252,6 +253,16 @@ static void replace_pod(struct kube_store *s, struct pod_entry *e, struct kube_p
     tell(s, before, p);
 }
 
+/* The watch is in order by itself, also where a server came back from a backup and counts from a
+ * lower version: versions are compared only where an answer is one of the two. */
+static bool is_stale(const struct pod_entry *e, const struct kube_pod *p, bool watched)
+{
+    if (strcmp(e->pod->resource_version, p->resource_version) == 0)
+        return true;
+    return (e->learned || !watched) &&
+           kube_version_older(p->resource_version, e->pod->resource_version);
+}
+
 /* Takes `p`. */
 static void put_pod(struct kube_store *s, struct kube_pod *p, bool watched)
 {
@@ -266,16 +277,18 @@ static void put_pod(struct kube_store *s, struct kube_pod *p, bool watched)
         e = NULL;
     }
     if (!e) {
-        add_pod(s, p)->watched = watched;
+        e = add_pod(s, p);
+        e->watched = watched;
+        e->learned = !watched;
         tell(s, NULL, p);
         return;
     }
     e->watched |= watched;
-    if (strcmp(e->pod->resource_version, p->resource_version) == 0 ||
-        kube_version_older(p->resource_version, e->pod->resource_version)) {
+    if (is_stale(e, p, watched)) {
         kube_pod_free(&p);
         return;
     }
+    e->learned = !watched;
     replace_pod(s, e, p);
 }
 

@@ -425,6 +425,13 @@ static void take_orderly_end(struct kube_watch *w)
     pause_then(w, now >= w->list_due_ms ? KUBE_WATCH_LISTING : KUBE_WATCH_WATCHING, quick_ms(w));
 }
 
+/* It stood for as long as the limit allows: no failure before a check fails. */
+static void take_silence(struct kube_watch *w)
+{
+    worked(w);
+    pause_then(w, KUBE_WATCH_CHECKING, quick_ms(w));
+}
+
 static void on_watch_ended(struct http_call *c, const struct http_call_result *r, void *user)
 {
     struct kube_watch *w = user;
@@ -435,9 +442,8 @@ static void on_watch_ended(struct http_call *c, const struct http_call_result *r
         return;
     if (is_good(r))
         take_orderly_end(w);
-    else if (r->err &&
-             r->err->code == ERR_DEADLINE) /* silence: no failure before a check failed too */
-        pause_then(w, KUBE_WATCH_CHECKING, quick_ms(w));
+    else if (r->err && r->err->code == ERR_DEADLINE)
+        take_silence(w);
     else if (!r->err && r->status == 410)
         expired(w);
     else
