@@ -63,6 +63,13 @@ def small_site():
 
 
 @pytest.fixture
+def small_site_with_restart():
+    site = up(slots=4, gateways=2)
+    yield site
+    shut(site)
+
+
+@pytest.fixture
 def client(site):
     return site.client
 

@@ -94,34 +94,35 @@ class Machine:
         self.nft = output_of("nft", "list", "tables")
         self.files = run_files()
 
-    def new_since(self, before, state_dir):
-        """What is there now, was not there before and cannot be another run's, as lines of text."""
-        others = other_runs(state_dir)
+    def new_since(self, before, names):
+        """What is there now, was not there before and is not another run's, as lines of text. `names`: what the things of
+        this run are called; everything else that has our name counts too, unless another run is up that it may belong to."""
+        others = other_runs(names)
 
         def ours(text):
-            return state_dir in text or (bool(OURS.search(text)) and not any(other in text for other in others))
+            if any(name in text for name in names):
+                return True
+            return not others and bool(OURS.search(text) or "netns" in text or "cni" in text)
 
         found = [f"process {text}" for identity, text in self.processes.items()
-                 if identity not in before.processes and state_dir in text and processes.alive(identity)]
+                 if identity not in before.processes and any(name in text for name in names) and processes.alive(identity)]
         found += [f"link {name}" for name in sorted(self.links - before.links)]
         found += [f"mount {path}" for path in sorted(self.mounts - before.mounts) if ours(path)]
-        if not others:  # the names of cgroups and tables do not tell whose they are while another run is up
-            found += [f"cgroup {path}" for path in sorted(self.cgroups - before.cgroups) if OURS.search(path)]
-            if self.nft != before.nft:
-                found.append(f"nft tables: {self.nft!r}, were {before.nft!r}")
-            found += [f"file {path}" for path in sorted(self.files - before.files)
-                      if (OURS.search(path) or "netns" in path or "cni" in path)
-                      and path != state_dir]
-        if os.path.isdir(state_dir):
-            found += [f"file {os.path.join(state_dir, name)}" for name in sorted(os.listdir(state_dir))]
+        found += [f"cgroup {path}" for path in sorted(self.cgroups - before.cgroups) if ours(path)]
+        found += [f"file {path}" for path in sorted(self.files - before.files) if ours(path)]
+        if self.nft != before.nft:
+            found.append(f"nft tables: {self.nft!r}, were {before.nft!r}")
+        for name in names:
+            if os.path.isdir(name):
+                found += [f"file {os.path.join(name, inner)}" for inner in sorted(os.listdir(name))]
         return found
 
 
-def other_runs(state_dir):
-    """State directories of other runs that are up, from the environment of their processes."""
-    found = set()
+def other_runs(names):
+    """Launchers that are up and are not ours."""
+    found = []
     for pid in processes.pids():
-        for item in processes.read(pid, "environ").split(b"\0"):
-            if item.startswith(b"SPILLWAY_STATE_DIR="):
-                found.add(os.fsdecode(item.split(b"=", 1)[1]))
-    return {path for path in found if path and path != state_dir}
+        line = processes.read(pid, "cmdline")
+        if b"tools/launcher" in line and not any(os.fsencode(name) in processes.read(pid, "environ") for name in names):
+            found.append(processes.describe(pid))
+    return found

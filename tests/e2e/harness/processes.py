@@ -73,3 +73,22 @@ def status_field(pid, name):
         if line.startswith(name + ":"):
             return line.split(":", 1)[1].strip()
     return None
+
+
+def listening_ports(pid):
+    """TCP ports that this process listens on in its own network namespace."""
+    inodes = set()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    except OSError:
+        pass
+    ports = set()
+    for table in ("tcp", "tcp6"):
+        for line in read(pid, "net/" + table).decode().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports

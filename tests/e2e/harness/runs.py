@@ -24,6 +24,19 @@ def counted(code, name="run"):
     )
 
 
+def until_told(name="go"):
+    """Python code that goes on when the host makes a file in its workspace: a run ends when the test says so."""
+    return f"import os, time\nwhile not os.path.exists('/workspace/{name}'):\n    time.sleep(0.05)\n"
+
+
+def tell(state_dir, session, name="go"):
+    """Makes that file, through /proc/PID/root: no call to the system under test."""
+    container = containers.of_session(state_dir, session)
+    assert container, f"no running container for {session}"
+    with open(f"/proc/{container['pid']}/root/workspace/{name}", "w", encoding="ascii"):
+        pass
+
+
 class RunCounter:
     """Samples the marks of many sessions in a thread of its own. watch() each session once its pod is ready."""
 

@@ -25,7 +25,7 @@ class Site:
     def __init__(self, slots=8, gateways=3, restart=True, mode="--no-demo", state_dir=None, own_state_dir=True):
         self.before = Machine()
         self.own_state_dir = own_state_dir
-        self.state_dir = state_dir or tempfile.mkdtemp(prefix="spillway-e2e-", dir="/run")
+        self.state_dir = state_dir or tempfile.mkdtemp(prefix="e2e-spillway-", dir="/run")
         self.arguments = [os.path.join(ROOT, "run"), mode, "--slots", str(slots), "--gateways", str(gateways)]
         if os.environ.get("SPILLWAY_E2E_PRESET"):
             self.arguments += ["--preset", os.environ["SPILLWAY_E2E_PRESET"]]
@@ -35,6 +35,7 @@ class Site:
         self.log_path = tempfile.mkstemp(prefix="spillway-e2e-", suffix=".log")[1]
         self.launcher = None
         self.footprint = Footprint()
+        self.names = {self.state_dir}  # what its things on the machine are called
         self.client = None
 
     # -- up and down --
@@ -153,8 +154,8 @@ class Site:
             return routes if set(routes) == wanted else None
 
         addresses = until(found, seconds, "the requests in nginx's log", every=0.1)
-        names = {urllib.parse.urlsplit(entry["url"]).netloc or entry["url"]: entry["name"] for entry in self.gateways}
-        return {request: names.get(address, address) for request, address in addresses.items()}
+        names = {port: entry["name"] for entry in self.gateways for port in processes.listening_ports(entry["pid"])}
+        return {request: names[int(address.rpartition(":")[2])] for request, address in addresses.items()}
 
     # -- faults --
 
@@ -188,6 +189,7 @@ class Site:
             state = self.state()
         except (OSError, ValueError):
             return
+        self.names.add(f"spillway-{state.get('run_id', 'none')}")
         self.footprint.add_state(self.launcher.pid, state)
         for root in containers.crun_roots(self.state_dir):
             for container in containers.crun_list(root):
@@ -196,12 +198,12 @@ class Site:
     def check_nothing_left(self, seconds=60):
         """After the end of the launcher: nothing of this run, and the machine as it was before."""
         def clean():
-            left = self.footprint.left() + Machine().new_since(self.before, self.state_dir)
+            left = self.footprint.left() + Machine().new_since(self.before, self.names)
             return not left or None
         try:
             until(clean, seconds, "nothing is left", every=0.2)
         except AssertionError:
-            left = self.footprint.left() + Machine().new_since(self.before, self.state_dir)
+            left = self.footprint.left() + Machine().new_since(self.before, self.names)
             raise AssertionError("left behind:\n" + "\n".join(left)) from None
 
 

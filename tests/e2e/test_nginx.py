@@ -1,0 +1,88 @@
+"""nginx in front: one gateway for one session, and errors that look like ours."""
+import uuid
+
+from harness import problems
+from harness.client import Client, raw
+from harness.session import Session, new_id
+from harness.wait import until
+
+
+def test_every_path_of_a_session_goes_to_the_same_gateway(site, client):
+    names = [new_id("aff") for _ in range(12)]
+    asked = {}
+    for name in names:
+        calls = [("GET", f"/{name}/status", None, {}), ("GET", f"/{name}/status?wait=0", None, {}), ("GET", f"/{name}", None, {}),
+                 ("DELETE", f"/{name}", None, {}), ("GET", f"/api/v1/sessions/{name}", None, {}),
+                 ("DELETE", f"/api/v1/sessions/{name}", None, {}), ("GET", f"/{name}/result?wait=0", None, {}),
+                 ("GET", f"/api/v1/sessions/{name}/result", None, {}), ("GET", f"/{name}/executions/x", None, {}),
+                 ("GET", f"/{name}/events", None, {}), ("POST", f"/{name}/extend", {"timeout_seconds": 5}, {}),
+                 ("POST", f"/{name}/exec/no-language", {"code": "1"}, {}),
+                 ("POST", "/api/v1/sessions", {"timeout_seconds": -1}, {"X-Session-Id": name})]
+        for method, path, body, headers in calls:
+            request = uuid.uuid4().hex
+            client.send(method, path, json_body=body, headers=dict(headers, **{"X-Request-Id": request}))
+            asked[request] = (name, method, path)
+    routes = site.routed(asked)
+    by_session = {}
+    for request, gateway in routes.items():
+        by_session.setdefault(asked[request][0], {}).setdefault(gateway, []).append(asked[request][1:])
+    for name, gateways in by_session.items():
+        assert len(gateways) == 1, f"{name} went to several gateways: {gateways}"
+    assert len({gateway for gateways in by_session.values() for gateway in gateways}) == len(site.gateways), \
+        "twelve sessions did not reach all gateways"
+
+
+def test_a_minted_session_stays_with_the_gateway_that_made_it(site, client):
+    create, poll = uuid.uuid4().hex, uuid.uuid4().hex
+    name = client.post("/api/v1/sessions", {}, headers={"X-Request-Id": create}).expect(201).json()["session_id"]
+    client.get(f"/{name}/status", headers={"X-Request-Id": poll}).expect(200)
+    routes = site.routed([create, poll])
+    assert routes[create] == routes[poll]
+    Session(client, name).end()
+
+
+def test_any_gateway_serves_any_session(site, make_session):
+    session = make_session(cleanup="idle")
+    for number, entry in enumerate(site.gateways):
+        direct = Session(site.client_of(entry["name"]), session.id)
+        assert direct.run(f"print({number})")["stdout"] == f"{number}\n"
+    listed = session.client.get(f"/{session.id}/executions").json()["items"]
+    assert len(listed) == len(site.gateways)
+
+
+def test_admin_paths_are_not_served_in_front(client):
+    for path in ("/metrics", "/debug/sessions", "/internal/x", "/debug", "/internal"):
+        problems.check(client.get(path), 404, "not_found")
+
+
+def test_the_admin_listener_serves_metrics(site):
+    for entry in site.gateways:
+        metrics = site.metrics(entry["name"])
+        assert [name for name in metrics.names() if name.startswith("spillway_")], metrics.names()
+
+
+def test_nginxs_own_errors_are_problems(site):
+    url = site.url
+    for request, statuses in ((b"GET / HTTP/1.1\r\n\r\n", (400,)), (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", (400,)),
+                              (b"GET /a/status HTTP/9.1\r\nHost: a\r\n\r\n", (400, 505)),
+                              (b"GET /a HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 50000 + b"\r\n\r\n", (400, 431)),
+                              (b"GET /a?" + b"y" * 50000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (414, 431)),
+                              (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n", (413,)),
+                              (b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", (400, 501)),
+                              (b"TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n", (400, 405))):
+        replies = raw(url, request)
+        assert replies, request[:60]
+        assert replies[0].status in statuses, replies
+        problems.check(replies[0], replies[0].status)
+
+
+def test_a_front_door_without_gateways_says_503_and_when_to_come_back(small_site):
+    """The launcher lets the dead lie here."""
+    for entry in small_site.gateways:
+        small_site.kill(entry["name"])
+    client = Client(small_site.url)
+    reply = until(lambda: (lambda answer: answer if answer.status >= 500 else None)(client.get("/some/status")), 30, "an error")
+    problems.check(reply, 503, "unavailable", "overloaded")
+    problems.check_retry_after(reply)
+    reply = client.post("/some/exec/python", {"code": "1"})
+    problems.check(reply, 503, "unavailable", "overloaded")
