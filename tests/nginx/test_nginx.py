@@ -118,32 +118,28 @@ def test_a_dead_gateway_is_passed_over(front):
         assert time.monotonic() - started < 1.5
 
 
-def test_a_sent_post_is_never_repeated(front):
+@pytest.mark.parametrize("path", ["/x/exec/python", "/api/v1/sessions/x/execute", "/x/process/kill/7", "/x/files/delete/f",
+                                  "/api/run/sync", "/x/files/upload", "/x/executions/e/stdin"])
+def test_a_sent_post_is_never_repeated(front, path):
     for gateway in front.gateways:
         gateway.mode = "close"
-    for path in ("/x/exec/python", "/api/v1/sessions/x/execute", "/x/process/kill/7", "/x/files/delete/f", "/api/run/sync",
-                 "/x/files/upload", "/x/executions/e/stdin"):
-        front.calm()
-        for gateway in front.gateways:
-            gateway.mode = "close"
-        answer, body = front.ask("POST", path, body=b"{}")
-        assert answer.status in (502, 503), path
-        assert sum(len(gateway.seen) for gateway in front.gateways) <= 1, path
-        time.sleep(0.1)
+    answer, body = front.ask("POST", path, body=b"{}")
+    problem(answer, body, 502, "upstream_failed")
+    assert sum(len(gateway.seen) for gateway in front.gateways) == 1
 
 
-def test_a_broken_get_and_create_are_repeated(front):
-    for method, path in (("GET", "/x/status"), ("POST", "/x"), ("POST", "/api/v1/sessions")):
+@pytest.mark.parametrize("method,path", [("GET", "/x/status"), ("POST", "/x"), ("POST", "/api/v1/sessions")])
+def test_a_broken_get_and_create_are_repeated(front, method, path):
+    broken = 0
+    for owner in front.gateways:
         front.calm()
-        answers = []
-        for owner in front.gateways:
-            front.calm()
-            owner.mode = "close"
-            answer, seen = front.ask(method, path, {"X-Session-Id": "x"})
-            answers.append(answer.status)
-            arrived = [gateway.seen for gateway in front.gateways if gateway.seen]
-            assert {dict(fields)["x-session-id"] for seen in arrived for _, _, fields in seen} == {"x"}
-        assert answers == [200, 200, 200]
+        owner.mode = "close"
+        answer, _ = front.ask(method, path, {"X-Session-Id": "x"})
+        assert answer.status == 200
+        arrived = [fields for gateway in front.gateways for _, _, fields in gateway.seen]
+        assert {dict(fields)["x-session-id"] for fields in arrived} == {"x"}
+        broken += len(arrived) - 1
+    assert broken == 1  # the one that owns the id
 
 
 def test_a_hanging_gateway_is_passed_over_within_ten_seconds(front):

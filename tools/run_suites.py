@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+"""Runs test suites and sums up: the end of ./test.
+
+Every suite is a program that leaves a JUnit report, which is what is counted; its own output goes to the terminal as it comes.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[1]
+PYTHON = "/usr/bin/python3"  # the distribution's, which has the distribution's pytest; another one may come first in PATH
+
+
+def by_pytest(folder):
+    def command(preset, report):
+        return [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", "."], TREE / "tests" / folder
+    return command
+
+
+def by_ctest(label):
+    def command(preset, report):
+        return ["ctest", "--test-dir", TREE / "build" / preset, "-L", label, "-j", str(os.cpu_count() or 1), "--no-tests=error",
+                "--output-on-failure", "--output-junit", report], TREE
+    return command
+
+
+class Suite:
+    def __init__(self, preset, command, minutes, text, default=True):
+        self.preset = preset
+        self.command = command
+        self.minutes = minutes
+        self.text = text
+        self.default = default
+
+
+# The preset `debug` has sanitizers; SPILLWAY_PRESET sets one for all suites.
+SUITES = {
+    "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
+    "wire": Suite("debug", by_pytest("wire"), 5, "HTTP, bytes in and bytes out, with sanitizers"),
+    "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
+    "agent": Suite("release", by_pytest("agent"), 10, "the agent alone"),
+    "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers"),
+    "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run"),
+}
+
+
+class Result:
+    def __init__(self, name):
+        self.name = name
+        self.seconds = 0.0
+        self.passed = self.failed = self.skipped = 0
+        self.note = ""
+
+    @property
+    def good(self):
+        return self.passed > 0 and self.failed == 0 and not self.note
+
+
+def fail(text):
+    print(f"test: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+def count(result, report):
+    root = xml.etree.ElementTree.parse(report).getroot()
+    for suite in [root] if root.tag == "testsuite" else root.iter("testsuite"):
+        tests, skipped = (int(suite.get(name) or 0) for name in ("tests", "skipped"))
+        skipped += int(suite.get("disabled") or 0)
+        failed = int(suite.get("failures") or 0) + int(suite.get("errors") or 0)
+        result.passed += tests - skipped - failed
+        result.failed += failed
+        result.skipped += skipped
+
+
+def run_bounded(command, folder, environment, minutes):
+    """The command's exit status, or None when its time was over."""
+    process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        return process.wait(minutes * 60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return None
+    except BaseException:  # Ctrl-C: fixtures take down what they started
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(120)
+        raise
+
+
+def run_suite(name, preset, reports):
+    suite, result = SUITES[name], Result(name)
+    report = reports / f"{name}.xml"
+    command, folder = suite.command(preset, report)
+    environment = dict(os.environ, SPILLWAY_BUILD=str(TREE / "build" / preset), SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1")
+    print(f"\n== {name}: {suite.text} (build: {preset})", flush=True)
+    started = time.monotonic()
+    status = run_bounded(command, folder, environment, suite.minutes) if folder.is_dir() else 1
+    result.seconds = time.monotonic() - started
+    if status is None:
+        result.note = f"stopped after {suite.minutes} minutes"
+    elif not report.is_file():
+        result.note = "left no report"
+    if report.is_file():
+        count(result, report)
+    if not result.note and status != 0 and result.failed == 0:
+        result.note = f"ended with status {status}"
+    return result
+
+
+def build(presets):
+    for preset in presets:
+        started = time.monotonic()
+        if subprocess.run([TREE / "tools/build", preset], stdin=subprocess.DEVNULL).returncode != 0:
+            print(f"test: the {preset} build failed", file=sys.stderr)
+            sys.exit(1)
+        print(f"build {preset}: {time.monotonic() - started:.1f} s", flush=True)
+
+
+def sum_up(results):
+    print()
+    for result in results:
+        notes = [f"{result.skipped} skipped"] if result.skipped else []
+        notes += [result.note] if result.note else []
+        notes += ["no test ran"] if not result.passed + result.failed else []
+        print(f"{result.name}: {result.seconds:.1f} s" + "".join(f", {note}" for note in notes))
+        print(f"{result.passed} passed, {result.failed} failed", flush=True)
+
+
+def usage():
+    print("usage: ./test [suite…]\n")
+    for name, suite in SUITES.items():
+        print(f"  {name:8} {suite.text}" + ("" if suite.default else " (only by name)"))
+    print("\nSPILLWAY_PRESET=release|debug: one build for all suites (default: debug for unit and wire, release for the others)")
+
+
+def main(arguments):
+    if "-h" in arguments or "--help" in arguments:
+        usage()
+        return 0
+    for name in arguments:
+        if name not in SUITES:
+            fail(f"there is no suite {name!r}; there are: {' '.join(SUITES)}")
+    names = list(dict.fromkeys(arguments)) or [name for name, suite in SUITES.items() if suite.default]
+    chosen = os.environ.get("SPILLWAY_PRESET")
+    if chosen not in (None, "", "release", "debug"):
+        fail(f"SPILLWAY_PRESET: {chosen!r} is neither release nor debug")
+    presets = {name: chosen or SUITES[name].preset for name in names}
+    build(sorted(set(presets.values())))
+    reports = Path(tempfile.mkdtemp(prefix="spillway-test-"))
+    try:
+        results = [run_suite(name, presets[name], reports) for name in names]
+    finally:
+        shutil.rmtree(reports)
+    sum_up(results)
+    return 0 if all(result.good for result in results) else 1
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
