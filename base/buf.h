@@ -1,7 +1,8 @@
 /* buf.h - bytes that grow up to a maximum given at the start.
  *
- * Ownership: the buffer owns its bytes; buf_fini() frees. buf_slice() borrows until the next change.
- * Errors:    an append beyond the maximum appends nothing, marks the buffer (buf_overflowed) and returns false. */
+ * Ownership: the buffer owns its bytes; buf_fini() frees. buf_slice() borrows until the next
+ * change. Errors:    an append beyond the maximum appends nothing, marks the buffer
+ * (buf_overflowed) and returns false. */
 #pragma once
 #include "base/cc.h"
 #include "base/slice.h"

@@ -1,10 +1,12 @@
-/* config.h - configuration from one table: YAML file, environment, flags, --help, all from the same rows.
+/* config.h - configuration from one table: YAML file, environment, flags, --help, all from the same
+ * rows.
  *
- * Precedence: flag > environment > file > default. A key "limits.execution" is the YAML map limits: {execution: …}, the
- * variable SPILLWAY_LIMITS_EXECUTION and the flag --limits.execution. Unknown keys and bad values are errors that name
- * the source and, in a file, the line.
- * Values: durations "10s" "500ms" "2m" "1h" (a bare number is refused, but for 0), sizes "64Mi" "1Ki" "10" (bytes), CPU "500m".
- * Ownership: texts in the target struct are owned by `struct config` and live as long as it. */
+ * Precedence: flag > environment > file > default. A key "limits.execution" is the YAML map limits:
+ * {execution: …}, the variable SPILLWAY_LIMITS_EXECUTION and the flag --limits.execution. Unknown
+ * keys and bad values are errors that name the source and, in a file, the line. Values: durations
+ * "10s" "500ms" "2m" "1h" (a bare number is refused, but for 0), sizes "64Mi" "1Ki" "10" (bytes),
+ * CPU "500m". Ownership: texts in the target struct are owned by `struct config` and live as long
+ * as it. */
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
@@ -37,7 +39,7 @@ struct config_map {
 struct config_key {
     const char *name;
     enum config_type type;
-    size_t offset; /* in the program's struct */
+    size_t offset;        /* in the program's struct */
     const char *fallback; /* the default, as it would be written */
     int64_t min, max;     /* for numbers; both 0: no range */
     const char *help;
@@ -52,9 +54,11 @@ struct config *config_read(const char *program, const struct config_key *keys, s
                            int argc, char **argv, void *target, struct err *err) CHECK_RESULT;
 void config_free(struct config **c);
 void config_print_help(const char *program, const struct config_key *keys, size_t count, FILE *out);
-void config_print_markdown(const char *program, const struct config_key *keys, size_t count, FILE *out);
+void config_print_markdown(const char *program, const struct config_key *keys, size_t count,
+                           FILE *out);
 const char *config_map_get(const struct config_map *m, const char *key);
 
-/* One value of a type; used by the reader and by others who take the same spellings. 0 or a negative code. */
+/* One value of a type; used by the reader and by others who take the same spellings. 0 or a
+ * negative code. */
 int config_parse_duration_ms(const char *text, int64_t *out, struct err *err) CHECK_RESULT;
 int config_parse_bytes(const char *text, int64_t *out, struct err *err) CHECK_RESULT;

@@ -1,4 +1,5 @@
-/* digest.h - SHA-256, HMAC-SHA-256, hex, constant-time comparison (the only room that knows libcrypto's digests). */
+/* digest.h - SHA-256, HMAC-SHA-256, hex, constant-time comparison (the only room that knows
+ * libcrypto's digests). */
 #pragma once
 #include "base/slice.h"
 #include <stdbool.h>
@@ -10,5 +11,5 @@
 void digest_sha256(struct slice in, uint8_t out[DIGEST_BYTES]);
 void digest_sha256_hex(struct slice in, char out[DIGEST_HEX]);
 void digest_hmac_sha256(struct slice key, struct slice in, uint8_t out[DIGEST_BYTES]);
-void digest_hex(const uint8_t *in, size_t len, char *out); /* out: 2*len+1 */
+void digest_hex(const uint8_t *in, size_t len, char *out);   /* out: 2*len+1 */
 bool digest_equal(const void *a, const void *b, size_t len); /* time depends on len only */

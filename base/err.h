@@ -1,8 +1,9 @@
 /* err.h - the one error object and the one table of error codes (err.def).
  *
- * A fallible call returns 0 or a negative code and, when it fails, fills the caller's `struct err`, which
- * lives on the caller's stack and is never allocated. It is untouched on success. Library code does not
- * log: the failure is logged or turned into a reply (http/problem.h) once, where it is handled. */
+ * A fallible call returns 0 or a negative code and, when it fails, fills the caller's `struct err`,
+ * which lives on the caller's stack and is never allocated. It is untouched on success. Library
+ * code does not log: the failure is logged or turned into a reply (http/problem.h) once, where it
+ * is handled. */
 #pragma once
 #include "base/cc.h"
 #include <stdbool.h>
@@ -29,7 +30,7 @@ int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int err_set_errno(struct err *err, enum err_code code, int sys, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
-const char *err_wire_name(enum err_code code);  /* "session_not_found": `code` of the problem */
-const char *err_title(enum err_code code);      /* one short sentence */
-int err_http_status(enum err_code code);        /* RFC 9110 status */
-int err_retry_after_s(enum err_code code);      /* 0: no use in trying again */
+const char *err_wire_name(enum err_code code); /* "session_not_found": `code` of the problem */
+const char *err_title(enum err_code code);     /* one short sentence */
+int err_http_status(enum err_code code);       /* RFC 9110 status */
+int err_retry_after_s(enum err_code code);     /* 0: no use in trying again */

@@ -2,9 +2,11 @@
  *
  * A machine's states are one X-macro; from it come the enum, the names and the edges:
  *
- *   #define SESSION_STATES(X)  X(SESSION, PENDING, FSM_TO(SESSION_CREATING) | FSM_TO(SESSION_ERROR)) …
+ *   #define SESSION_STATES(X)  X(SESSION, PENDING, FSM_TO(SESSION_CREATING) |
+ * FSM_TO(SESSION_ERROR)) …
  *
- * A move that the table does not allow is a broken invariant: the program prints the machine and aborts. */
+ * A move that the table does not allow is a broken invariant: the program prints the machine and
+ * aborts. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +33,8 @@ struct fsm {
 
 void fsm_init(struct fsm *m, const struct fsm_table *table, int first);
 bool fsm_may_move(const struct fsm *m, int to);
-void fsm_move(struct fsm *m, int to); /* asserts the edge; moving to the present state does nothing */
+void fsm_move(struct fsm *m,
+              int to); /* asserts the edge; moving to the present state does nothing */
 const char *fsm_state_name(const struct fsm *m);
 /* Graphviz text of the table; the caller frees. Used by the documentation. */
 char *fsm_table_dot(const struct fsm_table *table);

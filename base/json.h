@@ -1,8 +1,9 @@
 /* json.h - reading and writing JSON with limits (the only room that knows jansson).
  *
- * Ownership: json_parse(), json_new_*() give a reference; json_free() drops it. json_set() and json_add() take the value's
- *            reference. What a getter returns is borrowed from its parent.
- * Errors:    ERR_BAD_JSON with the place (RFC 8259; duplicate keys, NaN and depth above the limit are refused). */
+ * Ownership: json_parse(), json_new_*() give a reference; json_free() drops it. json_set() and
+ * json_add() take the value's reference. What a getter returns is borrowed from its parent. Errors:
+ * ERR_BAD_JSON with the place (RFC 8259; duplicate keys, NaN and depth above the limit are
+ * refused). */
 #pragma once
 #include "base/buf.h"
 #include "base/cc.h"
@@ -13,14 +14,15 @@
 
 struct json_t;
 
-/* jansson exports functions json_true() and json_copy(): ours carry other names in the object file, or the linker
- * would give jansson ours. */
+/* jansson exports functions json_true() and json_copy(): ours carry other names in the object file,
+ * or the linker would give jansson ours. */
 #define json_true json_truth
 #define json_copy json_clone
 
 #define JSON_DEPTH_MAX 32 /* of bodies from clients; Kubernetes objects are far below it too */
 
-struct json_t *json_parse(struct slice text, struct err *err) CHECK_RESULT; /* any top-level value */
+struct json_t *json_parse(struct slice text,
+                          struct err *err) CHECK_RESULT; /* any top-level value */
 struct json_t *json_parse_object(struct slice text, struct err *err) CHECK_RESULT;
 void json_free(struct json_t *j); /* NULL accepted */
 struct json_t *json_ref(struct json_t *j);
@@ -37,7 +39,7 @@ bool json_is_null(const struct json_t *j);
 struct json_t *json_get(const struct json_t *j, const char *key);
 /* A walk through objects: json_at(pod, "metadata", "name", NULL). */
 struct json_t *json_at(const struct json_t *j, ...) __attribute__((sentinel));
-const char *json_text(const struct json_t *j);  /* NULL unless a string; terminated, no NUL inside */
+const char *json_text(const struct json_t *j); /* NULL unless a string; terminated, no NUL inside */
 size_t json_text_len(const struct json_t *j);
 int64_t json_int(const struct json_t *j, int64_t otherwise);
 double json_number(const struct json_t *j, double otherwise);
@@ -51,7 +53,7 @@ void *json_next(const struct json_t *object, void *it, const char **key, struct 
 
 struct json_t *json_new_object(void);
 struct json_t *json_new_array(void);
-struct json_t *json_new_text(const char *text);              /* NULL gives null */
+struct json_t *json_new_text(const char *text);               /* NULL gives null */
 struct json_t *json_new_text_n(const char *text, size_t len); /* must be UTF-8, else null */
 struct json_t *json_new_int(int64_t v);
 struct json_t *json_new_number(double v);
@@ -60,7 +62,8 @@ struct json_t *json_new_null(void);
 struct json_t *json_copy(const struct json_t *j); /* deep */
 /* jansson's json_pack() language: json_build("{s:s,s:i}", "kind", "Pod", "n", 1). */
 struct json_t *json_build(const char *fmt, ...);
-/* A key that is not UTF-8 is not set; a value of NULL is a broken invariant (json_new_null() is the null). */
+/* A key that is not UTF-8 is not set; a value of NULL is a broken invariant (json_new_null() is the
+ * null). */
 void json_set(struct json_t *object, const char *key, struct json_t *value);
 void json_set_text(struct json_t *object, const char *key, const char *text);
 void json_set_int(struct json_t *object, const char *key, int64_t v);

@@ -1,5 +1,5 @@
-/* log.h - one line an event on standard error: time, level, event name, key=value (logfmt, values quoted when needed).
- * Library code returns errors and does not log. */
+/* log.h - one line an event on standard error: time, level, event name, key=value (logfmt, values
+ * quoted when needed). Library code returns errors and does not log. */
 #pragma once
 #include "base/slice.h"
 #include <stdbool.h>
@@ -39,4 +39,5 @@ struct log_kv log_kv_slice(const char *k, struct slice v);
              default: log_kv_int)(k, v)
 #define LOG(level, event, ...)                                                                     \
     log_event(level, event, (const struct log_kv[]){{0}, ##__VA_ARGS__} + 1,                       \
-              (int)(sizeof((const struct log_kv[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_kv)) - 1)
+              (int)(sizeof((const struct log_kv[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_kv)) - \
+                  1)

@@ -1,4 +1,5 @@
-/* loop.h - the event loop of a program (libuv): the real world, signals, and freeing at the end of a turn. */
+/* loop.h - the event loop of a program (libuv): the real world, signals, and freeing at the end of
+ * a turn. */
 #pragma once
 #include "base/cc.h"
 #include "base/world.h"

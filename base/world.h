@@ -1,8 +1,9 @@
-/* world.h - time, randomness and timers, from outside: what decides never asks the operating system.
- * The real one is base/loop.h; the simulator brings its own.
+/* world.h - time, randomness and timers, from outside: what decides never asks the operating
+ * system. The real one is base/loop.h; the simulator brings its own.
  *
- * Loop:      all calls on the loop's thread. Timer callbacks never run before the call that armed them returned.
- * Units:     milliseconds everywhere. `now` is monotonic and fixed for one turn of the loop; `wall` is Unix time. */
+ * Loop:      all calls on the loop's thread. Timer callbacks never run before the call that armed
+ * them returned. Units:     milliseconds everywhere. `now` is monotonic and fixed for one turn of
+ * the loop; `wall` is Unix time. */
 #pragma once
 #include "base/cc.h"
 #include <stddef.h>
@@ -17,7 +18,8 @@ struct world_ops {
     int64_t (*wall_ms)(struct world *w);
     void (*random)(struct world *w, void *out, size_t len);
     struct timer *(*timer_new)(struct world *w, timer_f *fn, void *user);
-    void (*timer_start)(struct timer *t, int64_t after_ms, int64_t repeat_ms); /* re-arms; 0 = once */
+    void (*timer_start)(struct timer *t, int64_t after_ms,
+                        int64_t repeat_ms); /* re-arms; 0 = once */
     void (*timer_stop)(struct timer *t);
     void (*timer_free)(struct timer *t);
 };

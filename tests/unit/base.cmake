@@ -11,3 +11,10 @@ spillway_unit_test(metrics spillway_base)
 spillway_unit_test(slice spillway_base)
 spillway_unit_test(world spillway_base)
 spillway_unit_test(yaml spillway_base)
+
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME unit.tools_check
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_tools_check.py)
+  set_tests_properties(unit.tools_check PROPERTIES LABELS unit TIMEOUT 120)
+endif()
