@@ -104,3 +104,13 @@ def shared_session(shared_site):
     session = Session(shared_site.client).start(cleanup="idle", idle_timeout_seconds=600)
     yield session
     session.end()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Figures are recorded, not asserted; here they can be read."""
+    figures = [(report.head_line, name, value) for report in terminalreporter.getreports("passed")
+               for name, value in report.user_properties]
+    if figures:
+        terminalreporter.section("figures")
+        for test, name, value in figures:
+            terminalreporter.write_line(f"{test}: {name}: {value}")

@@ -52,7 +52,7 @@ def test_malformed_session_ids(client, name):
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a.b", "a" * 64, "a/b", "../a", "a\u0000b", "a\r\nX: y", "ü"])
 def test_malformed_session_ids_in_the_body(client, name):
-    problems.check(client.post("/api/v1/sessions", {"session_id": name}), 400, "invalid_id", "bad_json")
+    problems.check(client.post("/api/v1/sessions", {"session_id": name}), 400, "invalid_id", "bad_json", "invalid_argument")
 
 
 @pytest.mark.parametrize("name", ["-a", "A", "a.b", "a" * 64, "a/b"])
@@ -123,15 +123,21 @@ def test_wrong_values_on_create(site, client, body):
 @pytest.mark.parametrize("body", [
     {"code": 5}, {"code": None}, {}, {"code": "1", "timeout_seconds": 0}, {"code": "1", "timeout_seconds": -1},
     {"code": "1", "timeout_seconds": 1e308}, {"code": "1", "timeout_seconds": "5"}, {"code": "1", "timeout_seconds": 301},
-    {"code": "1", "stdin": 5}, {"code": "1", "stdin": "a", "stdin_file": "b"}, {"code": "1", "args": "x"}, {"code": "1", "args": [1]},
+    {"code": "1", "stdin": 5}, {"code": "1", "stdin_open": "yes"}, {"code": "1", "args": "x"}, {"code": "1", "args": [1]},
     {"code": "1", "env": {"A": 1}}, {"code": "1", "execution_id": "a/b"}, {"code": "1", "execution_id": "x" * 65},
-    {"code": "1", "execution_id": ""}, {"code": "1", "execution_id": 5}, {"code": "1", "cwd": "/etc/../.."}, {"code": "1", "cwd": 5},
-    {"code": "1", "filename": "../x"}, {"code": "1", "filename": "a/../../x"}, {"code": "1", "stdin_file": "/etc/passwd"},
+    {"code": "1", "execution_id": ""}, {"code": "1", "execution_id": 5}, {"code": "1", "cwd": "/no/such/folder"}, {"code": "1", "cwd": 5},
+    {"code": "1", "filename": "../x"}, {"code": "1", "filename": "a/../../x"}, {"code": "1", "unknown": 1},
 ], ids=lambda body: json.dumps(body)[:60])
 def test_wrong_values_on_exec(client, neighbour, body):
     problem = problems.check(client.post(f"/{neighbour.id}/exec/python", body), 400)
     assert problem["code"] in ("invalid_argument", "limit_exceeded", "bad_json", "invalid_id"), problem
     assert problem.get("detail"), problem
+
+
+@pytest.mark.parametrize("member", ["context", "event", "stdin_file"])
+def test_what_this_version_does_not_have_is_said_not_ignored(client, neighbour, member):
+    problem = problems.check(client.post(f"/{neighbour.id}/exec/python", {"code": "1", member: "x"}), 501, "not_implemented")
+    assert member in problem["detail"]
 
 
 @pytest.mark.parametrize("language", ["cobol", "Python", "python3", "..", "%70ython", "a" * 300, "python%00"])
