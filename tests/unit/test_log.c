@@ -52,6 +52,15 @@ static void values_cannot_forge_a_line(void **state)
     assert_int_equal(strchr(text, '\n') - text, (ptrdiff_t)strlen(text) - 1);
 }
 
+static void each_odd_byte_makes_quotes(void **state)
+{
+    (void)state;
+    CAPTURE(text, LOG(LOG_INFO, "x", KV("a", "b c"), KV("d", "e\nf"), KV("g", "h=i"),
+                      KV("j", "\xc3\xa4"), KV("k", "\x7f"), KV("l", "m-n.o:p/q")));
+    assert_non_null(strstr(text, "a=\"b c\" d=\"e\\nf\" g=\"h=i\" j=\"\xc3\xa4\" k=\"\\x7f\" "
+                                 "l=m-n.o:p/q\n"));
+}
+
 static void long_values_and_lines_are_cut(void **state)
 {
     (void)state;
@@ -88,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_its_values),
         cmocka_unit_test(values_cannot_forge_a_line),
+        cmocka_unit_test(each_odd_byte_makes_quotes),
         cmocka_unit_test(long_values_and_lines_are_cut),
         cmocka_unit_test(levels_are_filtered),
     };
