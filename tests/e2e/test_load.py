@@ -1,5 +1,6 @@
 """Issue 3, "must be shown" 4 and 5: many sessions, and many executions across the death of a gateway, on 64 slots."""
 import threading
+import time
 import uuid
 
 import pytest
@@ -51,6 +52,34 @@ def test_two_hundred_sessions_sixteen_at_a_time(big_site, record_property):
     record_property("exec to result, s", quantiles(run_times))
     print("200 sessions, 16 at a time:", round(watch.seconds, 1), "s; create to ready", quantiles(ready_times),
           "exec to result", quantiles(run_times))
+
+
+def test_two_hundred_pollers_see_each_end_once(big_site, record_property):
+    """L8: ten pollers on each of 20 executions; every one sees the whole output and exactly one end."""
+    sessions = [Session(big_site.client) for _ in range(20)]
+    together(lambda session: session.start(cleanup="idle"), sessions, 8)
+    code = "import time\nfor number in range(4):\n    print(number, flush=True)\n    time.sleep(0.5)"
+    executions = {session.id: session.submit(code, timeout_seconds=60) for session in sessions}
+    latencies, lock = [], threading.Lock()
+
+    def poll(number):
+        session = sessions[number % 20]
+        text, offset, ends = "", 0, 0
+        while not ends:
+            watch = Stopwatch()
+            page = session.result(executions[session.id], stdout_offset=offset)
+            with lock:
+                latencies.append(watch.seconds)
+            text, offset = text + page["stdout"], page["stdout_next"]
+            ends = page["status"] == "completed" and offset == page["stdout_total"]
+            time.sleep(0.1)
+        return text
+
+    assert together(poll, range(200), 200) == ["0\n1\n2\n3\n"] * 200
+    record_property("L8 polls", len(latencies))
+    record_property("L8 one poll, s", quantiles(latencies))
+    together(lambda session: session.end(), sessions, 8)
+    assert not big_site.node().pods()
 
 
 def test_fifty_running_executions_outlive_the_gateway_that_submitted_them(big_site, record_property):
