@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define LINGER_MS       ((int64_t)2000) /* for the client to read our last words */
-#define LINGER_BYTES    ((size_t)1024 * 1024)
-#define DISCARD_MS      ((int64_t)5000)
-#define OUT_FLUSH_BYTES ((size_t)16 * 1024) /* more is sent before the turn ends */
-#define OUT_KEEP_BYTES  ((size_t)4096)
+#define LINGER_MS    ((int64_t)2000) /* for the client to read our last words */
+#define LINGER_BYTES ((size_t)1024 * 1024)
+#define DISCARD_MS   ((int64_t)5000)
 
 static const struct fsm_state BODY_STATES[] = {HTTP_BODY_STATES(FSM_STATE)};
 const struct fsm_table HTTP_BODY_TABLE = {"http_body", BODY_STATES, ARRAY_LEN(BODY_STATES)};
@@ -32,8 +30,8 @@ static void maybe_free(struct http_connection *c)
     http_server_forget(c);
     http_parser_free(&c->parser);
     http_exchange_reset(&c->x);
-    buf_fini(&c->out);
-    free(c->kept);
+    http_out_fini(&c->out);
+    http_in_clear(&c->in);
     free(c);
 }
 
@@ -52,7 +50,7 @@ void http_connection_cut(struct http_connection *c)
     c->keep = false;
     c->gone = true;
     c->reading = false;
-    timer_free(c->server->world, &c->timer);
+    http_deadline_fini(&c->deadline);
     uv_close(&c->handle.any, on_closed);
 }
 
@@ -75,17 +73,13 @@ void http_connection_wake(struct http_connection *c)
 
 size_t http_connection_waiting(const struct http_connection *c)
 {
-    size_t flying = c->flight != NULL && c->line.state != HTTP_LINE_CLOSED
-                        ? uv_stream_get_write_queue_size(&c->handle.stream)
-                        : 0;
-    return flying + c->out.len;
+    return c->line.state != HTTP_LINE_CLOSED ? http_out_waiting(&c->out) : 0;
 }
 
-static void on_written(uv_write_t *req, int status)
+static void on_written(struct http_out *o, int status, void *user)
 {
-    struct http_connection *c = req->data;
-    free(c->flight);
-    c->flight = NULL;
+    struct http_connection *c = user;
+    (void)o;
     if (status < 0) {
         http_connection_cut(c);
         return;
@@ -94,83 +88,24 @@ static void on_written(uv_write_t *req, int status)
     turn(c);
 }
 
-/* Hands what waits to the loop; its memory flies with the write. */
-static void fly(struct http_connection *c)
+void http_connection_send(struct http_connection *c, const uv_buf_t *parts, unsigned count,
+                          bool now)
 {
-    c->flight = c->out.data;
-    c->flight_len = c->out.len;
-    uv_buf_t part = uv_buf_init(c->flight, (unsigned)c->flight_len);
-    buf_init(&c->out, HTTP_OUT_BYTES_MAX);
-    c->write_req.data = c;
-    c->write_since = now_ms(c);
-    c->write_seen = c->flight_len;
-    if (uv_write(&c->write_req, &c->handle.stream, &part, 1, on_written) < 0) {
-        free(c->flight);
-        c->flight = NULL;
+    if (c->line.state == HTTP_LINE_CLOSED)
+        return;
+    bool quiet = http_out_empty(&c->out);
+    if (http_out_send(&c->out, parts, count, now) < 0) {
         http_connection_cut(c);
+    } else if (quiet && !http_out_empty(&c->out)) {
+        c->write_since = now_ms(c);
+        http_connection_wake(c); /* the turn's end flushes and sets the deadline */
     }
 }
 
 static void flush(struct http_connection *c)
 {
-    if (c->flight != NULL || c->out.len == 0 || c->line.state == HTTP_LINE_CLOSED)
-        return;
-    uv_buf_t part = uv_buf_init(c->out.data, (unsigned)c->out.len);
-    int n = uv_try_write(&c->handle.stream, &part, 1);
-    if (n < 0 && n != UV_EAGAIN) {
+    if (http_out_flush(&c->out) < 0)
         http_connection_cut(c);
-        return;
-    }
-    if (n > 0 && (size_t)n == c->out.len) {
-        buf_clear(&c->out);
-        if (c->out.cap > OUT_KEEP_BYTES) { /* an idle connection stays small */
-            buf_fini(&c->out);
-            buf_init(&c->out, HTTP_OUT_BYTES_MAX);
-        }
-        return;
-    }
-    if (n > 0)
-        buf_consume(&c->out, (size_t)n);
-    fly(c);
-}
-
-/* What `parts` hold beyond the first `skip` bytes waits. */
-static void keep_rest(struct http_connection *c, const uv_buf_t *parts, unsigned count, size_t skip)
-{
-    for (unsigned i = 0; i < count; i++) {
-        size_t off = skip < parts[i].len ? skip : parts[i].len;
-        skip -= off;
-        if (!buf_add(&c->out, parts[i].base + off, parts[i].len - off)) {
-            http_connection_cut(c); /* the writer does not wait for its reader */
-            return;
-        }
-    }
-}
-
-void http_connection_send(struct http_connection *c, const uv_buf_t *parts, unsigned count,
-                          bool now)
-{
-    size_t sent = 0;
-    if (c->line.state == HTTP_LINE_CLOSED)
-        return;
-    if (now && c->flight == NULL && c->out.len == 0) {
-        int n = uv_try_write(&c->handle.stream, parts, count);
-        if (n < 0 && n != UV_EAGAIN) {
-            http_connection_cut(c);
-            return;
-        }
-        sent = n > 0 ? (size_t)n : 0;
-    }
-    size_t total = 0;
-    for (unsigned i = 0; i < count; i++)
-        total += parts[i].len;
-    if (sent == total)
-        return;
-    keep_rest(c, parts, count, sent);
-    if (now || c->out.len >= OUT_FLUSH_BYTES)
-        flush(c);
-    else
-        http_connection_wake(c); /* the turn's end flushes */
 }
 
 /* ---- the end of the line ---- */
@@ -187,13 +122,13 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 static void finish_line(struct http_connection *c)
 {
     bool theirs_done = c->x.body.state == HTTP_BODY_DONE || c->x.body.state == HTTP_BODY_NONE;
-    if (c->gone || (theirs_done && c->window.len == 0)) {
+    if (c->gone || (theirs_done && c->in.window.len == 0)) {
         http_connection_cut(c);
         return;
     }
     fsm_move(&c->line, HTTP_LINE_LINGER);
     c->phase_since = now_ms(c);
-    c->window.len = 0;
+    http_in_clear(&c->in);
     c->shutdown_req.data = c;
     if (uv_shutdown(&c->shutdown_req, &c->handle.stream, on_shutdown) < 0)
         http_connection_cut(c);
@@ -265,9 +200,8 @@ static void feed(struct http_connection *c)
 {
     struct err err;
     size_t used = 0;
-    int rc = http_parser_feed(c->parser, c->window, &used, &err);
-    c->window.at += used;
-    c->window.len -= used;
+    int rc = http_parser_feed(c->parser, c->in.window, &used, &err);
+    http_in_drop(&c->in, used);
     if (rc == 0)
         return;
     if (c->x.body.state == HTTP_BODY_NONE)
@@ -350,7 +284,7 @@ static bool advance(struct http_connection *c)
         return false;
     if (!c->x.open && c->x.reply == HTTP_REPLY_ENDED && finish_exchange(c))
         return true;
-    if (c->window.len > 0 && wants_bytes(c)) {
+    if (c->in.window.len > 0 && wants_bytes(c)) {
         feed(c);
         return true;
     }
@@ -382,7 +316,7 @@ static int64_t read_deadline(struct http_connection *c)
     if (c->line.state == HTTP_LINE_LINGER)
         return c->phase_since + LINGER_MS;
     if (c->line.state != HTTP_LINE_OPEN)
-        return INT64_MAX;
+        return HTTP_DEADLINE_NONE;
     switch (c->x.body.state) {
     case HTTP_BODY_NONE:
         return c->phase_since + (c->head_timed ? conf->header_ms : conf->idle_ms);
@@ -391,27 +325,20 @@ static int64_t read_deadline(struct http_connection *c)
     case HTTP_BODY_DISCARD:
         return c->phase_since + DISCARD_MS;
     default:
-        return INT64_MAX;
+        return HTTP_DEADLINE_NONE;
     }
 }
 
 static int64_t write_deadline(const struct http_connection *c)
 {
-    return c->flight != NULL ? c->write_since + c->server->conf.write_ms : INT64_MAX;
+    return c->out.flight != NULL ? c->write_since + c->server->conf.write_ms : HTTP_DEADLINE_NONE;
 }
 
-/* Deadlines move with every request, the timer does not: it fires early and is set again. */
 static void arm(struct http_connection *c)
 {
-    int64_t at = read_deadline(c);
+    int64_t read_at = read_deadline(c);
     int64_t write_at = write_deadline(c);
-    if (write_at < at)
-        at = write_at;
-    if (at == INT64_MAX || (c->timer_at != 0 && c->timer_at <= at))
-        return;
-    int64_t after = at - now_ms(c);
-    c->timer_at = at;
-    timer_start(c->server->world, c->timer, after > 0 ? after : 0, 0);
+    http_deadline_set(&c->deadline, read_at < write_at ? read_at : write_at);
 }
 
 static void read_too_late(struct http_connection *c)
@@ -433,14 +360,12 @@ static void on_timer(void *user)
 {
     struct http_connection *c = user;
     int64_t now = now_ms(c);
-    c->timer_at = 0;
+    http_deadline_fired(&c->deadline);
     if (now >= write_deadline(c)) {
-        size_t waiting = uv_stream_get_write_queue_size(&c->handle.stream);
-        if (waiting >= c->write_seen) {
+        if (!http_out_moved(&c->out)) {
             http_connection_cut(c);
             return;
         }
-        c->write_seen = waiting;
         c->write_since = now;
     }
     if (now >= read_deadline(c))
@@ -450,48 +375,11 @@ static void on_timer(void *user)
 
 /* ---- turns ---- */
 
-/* What is left of the read buffer's bytes moves into memory of our own. */
-static void keep_window(struct http_connection *c)
-{
-    bool ours = c->kept != NULL && c->window.at >= c->kept && c->window.at <= c->kept + c->kept_cap;
-    if (c->window.len == 0) {
-        free(c->kept);
-        c->kept = NULL;
-        c->kept_cap = 0;
-    } else if (!ours) {
-        c->kept = mem_alloc(c->window.len);
-        c->kept_cap = c->window.len;
-        memcpy(c->kept, c->window.at, c->window.len);
-        c->window.at = c->kept;
-    }
-}
-
-/* New bytes behind those that wait already. */
-static void append_window(struct http_connection *c, const char *at, size_t len)
-{
-    size_t need = c->window.len + len;
-    if (need > c->kept_cap) {
-        char *to = mem_alloc(need * 2);
-        memcpy(to, c->window.at, c->window.len);
-        free(c->kept);
-        c->kept = to;
-        c->kept_cap = need * 2;
-    } else if ((size_t)(c->window.at - c->kept) + need > c->kept_cap) {
-        memmove(c->kept, c->window.at, c->window.len);
-    } else { /* room behind them */
-        memcpy(c->kept + (c->window.at - c->kept) + c->window.len, at, len);
-        c->window.len = need;
-        return;
-    }
-    memcpy(c->kept + c->window.len, at, len);
-    c->window = (struct slice){c->kept, need};
-}
-
 /* The client sends no more. With an exchange open that means it is gone: whoever half-closes and
  * waits is not served. */
 static void on_end_of_input(struct http_connection *c, ssize_t why)
 {
-    bool unsent = c->flight != NULL || c->out.len > 0;
+    bool unsent = !http_out_empty(&c->out);
     if (why != UV_EOF || c->x.open || c->line.state == HTTP_LINE_LINGER || !unsent) {
         http_connection_cut(c);
         return;
@@ -518,10 +406,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (c->lingered > LINGER_BYTES)
             http_connection_cut(c);
     } else if (n > 0) {
-        if (c->window.len == 0)
-            c->window = (struct slice){buf->base, (size_t)n};
-        else
-            append_window(c, buf->base, (size_t)n);
+        http_in_add(&c->in, buf->base, (size_t)n);
         turn(c);
     }
 }
@@ -530,7 +415,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
  * go. */
 static void settle_reading(struct http_connection *c)
 {
-    bool want = c->line.state == HTTP_LINE_OPEN ? c->window.len < HTTP_READ_BYTES : !c->gone;
+    bool want = c->line.state == HTTP_LINE_OPEN ? c->in.window.len < HTTP_READ_BYTES : !c->gone;
     if (want == c->reading)
         return;
     c->reading = want;
@@ -547,7 +432,7 @@ static void settle(struct http_connection *c)
     flush(c);
     if (between && http_parser_idle(c->parser) && c->server->draining)
         close_after_flush(c);
-    if (c->line.state == HTTP_LINE_FLUSHING && c->flight == NULL && c->out.len == 0)
+    if (c->line.state == HTTP_LINE_FLUSHING && http_out_empty(&c->out))
         finish_line(c);
     if (c->line.state == HTTP_LINE_CLOSED)
         return;
@@ -573,8 +458,9 @@ static void turn(struct http_connection *c)
     } while (
         http_exchange_is_due(&c->x)); /* flushing may have made the room that a writer waits for */
     if (c->line.state == HTTP_LINE_CLOSED)
-        c->window.len = 0;
-    keep_window(c);
+        http_in_clear(&c->in);
+    else
+        http_in_keep(&c->in);
     c->turning = false;
     maybe_free(c);
 }
@@ -592,11 +478,11 @@ static struct http_connection *connection_new(struct http_server *s, bool is_pip
         uv_tcp_init(uv, &c->handle.tcp);
     c->handle.any.data = c;
     c->parser = http_parser_new(HTTP_PARSE_REQUESTS, &s->conf.limits, &PARSER_EVENTS, c);
-    c->timer = timer_new(s->world, on_timer, c);
+    http_deadline_init(&c->deadline, s->world, on_timer, c);
     c->phase_since = now_ms(c);
     fsm_init(&c->line, &HTTP_LINE_TABLE, HTTP_LINE_OPEN);
     http_exchange_init(&c->x);
-    buf_init(&c->out, HTTP_OUT_BYTES_MAX);
+    http_out_init(&c->out, &c->handle.stream, on_written, c);
     DL_APPEND(s->connections, c);
     s->connection_count++;
     return c;

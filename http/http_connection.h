@@ -10,13 +10,15 @@
  * for it returned. */
 #pragma once
 #include "base/fsm.h"
+#include "http/http_deadline.h"
+#include "http/http_in.h"
+#include "http/http_out.h"
 #include "http/http_reply.h"
 #include "http/http_server.h"
 #include <uv.h>
 
 #define HTTP_READ_BYTES    ((size_t)64 * 1024)  /* one read, and what may wait unparsed */
 #define HTTP_DISCARD_BYTES ((int64_t)64 * 1024) /* of a body nobody asked for */
-#define HTTP_OUT_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define HTTP_ID_MAX        ((size_t)64)
 #define HTTP_FIELDS_MAX    ((size_t)64 * 1024)
 
@@ -103,24 +105,15 @@ struct http_connection {
     bool turning;    /* inside connection_turn() */
     bool turn_due;   /* one is deferred */
 
-    struct slice window; /* bytes not yet parsed: in the server's read buffer during a read, else in
-                            `kept` */
-    char *kept;
-    size_t kept_cap;
-
-    struct buf out; /* to be written */
-    char *flight;   /* being written, NULL: nothing */
-    size_t flight_len;
-    uv_write_t write_req;
+    struct http_in in; /* not yet parsed */
+    struct http_out out;
     uv_shutdown_t shutdown_req;
 
-    struct timer *timer;
-    int64_t timer_at;    /* when it fires, 0: not armed */
+    struct http_deadline deadline; /* the nearest of those below */
     int64_t phase_since; /* of the phase whose deadline runs: idle, head, body, discard, linger */
     int64_t body_left_ms;
     bool head_timed;
     int64_t write_since;
-    size_t write_seen; /* bytes that waited then: fewer is progress */
     size_t lingered;
 };
 

@@ -120,8 +120,8 @@ static void ask(struct http_exchange *x)
         fsm_move(&x->body, HTTP_BODY_READING);
         http_connection_body_clock(c, true);
         http_parser_resume(c->parser);
-        if (x->continue_due && c->window.len == 0 && x->reply == HTTP_REPLY_OPEN) {
-            uv_buf_t part = uv_buf_init((char *)(uintptr_t)CONTINUE, sizeof(CONTINUE) - 1);
+        if (x->continue_due && c->in.window.len == 0 && x->reply == HTTP_REPLY_OPEN) {
+            uv_buf_t part = http_out_part(CONTINUE, sizeof(CONTINUE) - 1);
             http_connection_send(c, &part, 1, true);
         }
         x->continue_due = false;

@@ -117,11 +117,6 @@ static void put_head(struct head_text *h, struct http_exchange *x, int status,
         put_text(h, "Connection: keep-alive\r\n");
 }
 
-static uv_buf_t part_of(const char *at, size_t len)
-{
-    return uv_buf_init((char *)(uintptr_t)at, (unsigned)len);
-}
-
 /* ---- whole replies ---- */
 
 static void end(struct http_exchange *x)
@@ -136,10 +131,11 @@ void http_reply(struct http_exchange *x, int status, const char *content_type, s
     struct head_text h;
     INVARIANT(x->open && x->reply == HTTP_REPLY_OPEN);
     put_head(&h, x, status, content_type, (int64_t)body.len);
-    uv_buf_t parts[4] = {part_of(h.at, h.len), part_of(x->fields.data, x->fields.len),
-                         part_of("\r\n", 2), part_of(body.at, x->reply_bodyless ? 0 : body.len)};
+    uv_buf_t parts[4] = {http_out_part(h.at, h.len), http_out_part(x->fields.data, x->fields.len),
+                         http_out_part("\r\n", 2),
+                         http_out_part(body.at, x->reply_bodyless ? 0 : body.len)};
     /* With another request already here, small replies share a write. */
-    bool more = c->turning && c->window.len > 0 && body.len <= SMALL_BODY && c->keep;
+    bool more = c->turning && c->in.window.len > 0 && body.len <= SMALL_BODY && c->keep;
     http_connection_send(c, parts, 4, !more);
     end(x);
 }
@@ -164,8 +160,8 @@ void http_reply_begin(struct http_exchange *x, int status, int64_t length)
     put_head(&h, x, status, NULL, length);
     x->reply = HTTP_REPLY_BEGUN;
     x->reply_left = x->reply_bodyless ? -1 : length;
-    uv_buf_t parts[3] = {part_of(h.at, h.len), part_of(x->fields.data, x->fields.len),
-                         part_of("\r\n", 2)};
+    uv_buf_t parts[3] = {http_out_part(h.at, h.len), http_out_part(x->fields.data, x->fields.len),
+                         http_out_part("\r\n", 2)};
     /* Not at once: the first piece usually comes in the same turn and shares the write. */
     http_connection_send(http_exchange_connection(x), parts, 3, false);
 }
@@ -183,11 +179,11 @@ size_t http_reply_write(struct http_exchange *x, struct slice piece)
     int size_len = snprintf(size, sizeof(size), "%zx\r\n", piece.len);
     bool now = piece.len > SMALL_BODY; /* what is small is gathered until the turn ends */
     if (x->reply_chunked) {
-        uv_buf_t parts[3] = {part_of(size, (size_t)size_len), part_of(piece.at, piece.len),
-                             part_of("\r\n", 2)};
+        uv_buf_t parts[3] = {http_out_part(size, (size_t)size_len),
+                             http_out_part(piece.at, piece.len), http_out_part("\r\n", 2)};
         http_connection_send(c, parts, 3, now);
     } else {
-        uv_buf_t part = part_of(piece.at, piece.len);
+        uv_buf_t part = http_out_part(piece.at, piece.len);
         http_connection_send(c, &part, 1, now);
     }
     size_t waiting = http_connection_waiting(c);
@@ -210,7 +206,7 @@ void http_reply_end(struct http_exchange *x)
         return;
     }
     if (x->reply_chunked && !x->reply_bodyless) {
-        uv_buf_t part = part_of("0\r\n\r\n", 5);
+        uv_buf_t part = http_out_part("0\r\n\r\n", 5);
         http_connection_send(c, &part, 1, false);
     }
     end(x);
