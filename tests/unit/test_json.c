@@ -74,10 +74,14 @@ static void bad_json_is_refused_with_its_place(void **state)
 static void error_texts_are_printable(void **state)
 {
     (void)state;
-    struct err err = {0};
-    assert_null(json_parse(slice_of("[\"\xff\xfe\x1b\", \x1b\xff]"), &err));
-    for (const char *c = err.msg; *c; c++)
-        assert_in_range(*c, ' ', '~');
+    static const char *const CASES[] = {"[\"\xff\xfe\x1b\", \x1b\xff]", "[\x1b[31m]", "[\xc3\xa4]",
+                                        "[\"text\n\"]", "[\x7f]"};
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct err err = {0};
+        assert_null(json_parse(slice_of(CASES[i]), &err));
+        for (const char *c = err.msg; *c; c++)
+            assert_in_range(*c, ' ', '~');
+    }
 }
 
 static void nest(char *out, int depth, const char *open, const char *close)

@@ -107,7 +107,7 @@ static void depth_and_paths_have_limits(void **state)
     struct json_t *j = yaml_read_text(deep, strlen(deep), "t.yaml", NULL, NULL, &err);
     assert_non_null(j);
     json_free(j);
-    char deeper[256];
+    char deeper[300];
     snprintf(deeper, sizeof(deeper), "[%s]", deep);
     assert_refused(deeper, strlen(deeper), "nested too deeply");
     char bomb[1000];
