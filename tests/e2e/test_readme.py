@@ -20,11 +20,19 @@ def commands(shared_site):
 
 
 def test_the_curl_lines_in_order(site, commands):
-    outputs = [run(command) for command in commands]
-    for command, output in zip(commands, outputs):
-        assert '"code":' not in output or '"request_id"' not in output, f"a problem: {command}\n{output}"
-    results = [command for command in commands if "/result" in command]
-    assert results, "no line polls a result"
-    until(lambda: '"completed"' in run(results[-1]), 60, "the result is final", every=0.2)
+    """A reader's pace: the first result is asked again until the first line is there."""
+    first_result = next((command for command in commands if "/result" in command), None)
+    assert first_result, "no line polls a result"
+    partial = None
+    for command in commands:
+        output = run(command)
+        if command == first_result and partial is None:
+            until(lambda: '"line 0\\n' in run(first_result), 60, "the first line", every=0.05)
+            partial = run(first_result)
+        assert '"request_id"' not in output, f"a problem: {command}\n{output}"
+    assert '"running"' in partial and "line 4" not in partial, f"no partial output was visible: {partial}"
+    until(lambda: '"completed"' in run(first_result), 60, "the result is final", every=0.2)
     until(lambda: not site.node().pods(), 100, "the pod is gone", every=0.2)
-    assert '"completed"' in run(results[-1]), "the result outlives the pod"
+    final = run(first_result)
+    assert '"completed"' in final and "line 4" in final, "the result outlives the pod"
+    assert '"stopped"' in run(commands[-1]), "the last line shows the end"
