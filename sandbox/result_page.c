@@ -124,7 +124,9 @@ int result_page_print(const struct result_source *s, const struct result_query *
 /* A page that would be empty is no news: the beginning of a character may be all there is. */
 static bool stream_has_news(const struct output_view *v, int64_t offset)
 {
-    if ((uint64_t)offset >= v->total)
+    if (offset < 0 || (uint64_t)offset > v->total)
+        return true; /* an error is news too */
+    if ((uint64_t)offset == v->total)
         return false;
     uint64_t left = v->total - (uint64_t)offset;
     if (left > LOOK_AHEAD || output_view_tail_start(v) > v->head.len)

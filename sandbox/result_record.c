@@ -1,7 +1,6 @@
 #include "sandbox/result_record.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct json_t *counts(const struct output_view *v)
@@ -75,11 +74,10 @@ struct result_record *result_record_parse(struct slice text, struct err *err)
         return NULL;
     }
     struct slice line = {text.at, (size_t)(end - text.at)};
-    struct json_t *meta = json_parse_object(line, err);
+    struct err why = {0};
+    struct json_t *meta = json_parse_object(line, &why);
     if (!meta) {
-        char why[200];
-        snprintf(why, sizeof(why), "%s", err ? err->msg : "");
-        err_set(err, ERR_STORE, "the stored result is not readable: %s", why);
+        err_set(err, ERR_STORE, "the stored result is not readable: %.300s", why.msg);
         return NULL;
     }
     struct result_record *r = mem_alloc(sizeof(*r));

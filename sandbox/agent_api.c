@@ -1,0 +1,44 @@
+#include "sandbox/agent_api.h"
+#include "http/http_dispatch.h"
+#include "http/problem.h"
+#include "sandbox/execution_calls.h"
+#include "sandbox/session_calls.h"
+
+static const struct http_route ROUTES[] = {
+    {HTTP_METHOD_GET, "/v1/health", session_calls_health, "health", "Is the agent there?"},
+    {HTTP_METHOD_POST, "/v1/start", session_calls_start, "start",
+     "Gives the session its environment and its deadline."},
+    {HTTP_METHOD_POST, "/v1/deadline", session_calls_deadline, "deadline", "Moves the deadline."},
+    {HTTP_METHOD_POST, "/v1/exec/{language}", execution_calls_exec, "exec", "Runs code."},
+    {HTTP_METHOD_GET, "/v1/result", execution_calls_result, "result",
+     "The result of an execution, also while it runs."},
+    {HTTP_METHOD_GET, "/v1/executions", execution_calls_list, "executions",
+     "All executions, without outputs."},
+    {HTTP_METHOD_GET, "/v1/executions/{eid}", execution_calls_get, "execution",
+     "One execution, without outputs."},
+    {HTTP_METHOD_DELETE, "/v1/executions/{eid}", execution_calls_cancel, "cancel",
+     "Kills all an execution started."},
+    {HTTP_METHOD_POST, "/v1/executions/{eid}/stdin", execution_calls_stdin, "stdin",
+     "Feeds an execution."},
+    {HTTP_METHOD_GET, "/v1/executions/{eid}/record", execution_calls_record, "record",
+     "The end result in its stored form."},
+    {HTTP_METHOD_POST, "/v1/executions/{eid}/stored", execution_calls_stored, "stored",
+     "The record is safe."},
+    {HTTP_METHOD_GET, "/v1/activity", session_calls_activity, "activity",
+     "What runs, since when not, who tends."},
+    {HTTP_METHOD_POST, "/v1/quiesce", session_calls_quiesce, "quiesce",
+     "Asks for consent to end the session."},
+};
+
+void agent_api_serve(struct http_exchange *x, void *user)
+{
+    struct agent *a = user;
+    const struct http_head *head = http_exchange_head(x);
+    http_exchange_set_session_id(x, a->session_id);
+    if (!slice_eq(head->path, "/v1/health") &&
+        !token_accepts(&a->token, http_head_get(head, "Authorization"))) {
+        problem_replyf(x, ERR_UNAUTHORIZED, "the session's token is needed");
+        return;
+    }
+    http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, a);
+}

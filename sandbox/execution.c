@@ -1,0 +1,496 @@
+#include "sandbox/execution.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sandbox/code_file.h"
+#include "sandbox/containment.h"
+#include "sandbox/execution_ending.h"
+#include "sandbox/fd_watch.h"
+#include "sandbox/launcher.h"
+#include "sandbox/memory_events.h"
+#include "sandbox/user_env.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_BYTES       ((size_t)64 * 1024)
+#define READS_A_TURN     4  /* so that one flood does not starve the other requests */
+#define READS_AT_END     32 /* a pipe holds 1 MiB at most; a writer that got away does not keep us */
+#define KILL_ROUNDS_SOFT 8  /* about an eighth of a second */
+#define KILL_ROUNDS_MAX  40
+
+static const struct fsm_state STATES[] = {EXECUTION_STATES(FSM_STATE)};
+static const struct fsm_table TABLE = {"execution", STATES, EXECUTION_STATE_COUNT};
+
+struct execution {
+    struct fsm fsm;
+    const struct execution_host *host;
+    char id[65];
+    char fingerprint[DIGEST_HEX];
+    const struct language *language;
+    bool background;
+    bool stored;
+    int references;
+
+    pid_t leader;
+    struct code_file file;
+    struct fd_watch *in, *out, *err, *value, *report;
+    struct timer *timeout, *kill_timer;
+    int64_t timeout_ms;
+    int kill_rounds;
+    struct buf input; /* not yet read by the program */
+    bool input_open;  /* more may come */
+    int64_t memory_kills_before;
+
+    struct output std_out, std_err;
+    struct buf value_bytes;
+    struct execution_ending ending;
+    int64_t started_ms, ended_ms, started_wall_ms, ended_wall_ms;
+};
+
+static struct world *world_of(const struct execution *e)
+{
+    return loop_world(e->host->loop);
+}
+
+/* -- the end -- */
+
+static ssize_t read_some(int fd, char *to)
+{
+    ssize_t n;
+    do
+        n = read(fd, to, READ_BYTES);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static char read_buffer[READ_BYTES]; /* one loop, one thread: never in use twice */
+
+static void take_output(struct execution *e, struct fd_watch *w, struct slice bytes)
+{
+    if (w == e->out) {
+        output_add(&e->std_out, bytes);
+    } else if (w == e->err) {
+        output_add(&e->std_err, bytes);
+    } else {
+        size_t room = VALUE_REPORT_BYTES_MAX - e->value_bytes.len;
+        buf_add(&e->value_bytes, bytes.at, bytes.len < room ? bytes.len : room);
+    }
+}
+
+/* False at the end of the stream. */
+static bool read_pipe(struct execution *e, struct fd_watch *w, int reads)
+{
+    for (int i = 0; i < reads; i++) {
+        ssize_t n = read_some(fd_watch_fd(w), read_buffer);
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN;
+        take_output(e, w, (struct slice){read_buffer, (size_t)n});
+    }
+    return true;
+}
+
+/* What was written before the writers died is still in the pipe; we do not wait for its end. */
+static void drain_and_close(struct execution *e, struct fd_watch **w)
+{
+    if (*w)
+        read_pipe(e, *w, READS_AT_END);
+    fd_watch_free(w);
+}
+
+static void take_report(struct execution *e)
+{
+    struct launch_report r;
+    while (e->report && read(fd_watch_fd(e->report), &r, sizeof(r)) == (ssize_t)sizeof(r)) {
+        if (r.kind == LAUNCH_EXITED) {
+            e->ending.has_wait_status = true;
+            e->ending.wait_status = r.value;
+            e->ending.alone = r.alone != 0;
+        } else if (r.kind == LAUNCH_FAILED) {
+            e->ending.launch_errno = r.value;
+            e->ending.launch_step = r.step;
+        }
+    }
+}
+
+static void tell_end(void *user)
+{
+    struct execution *e = user;
+    e->host->ended(e, e->host->user);
+    execution_release(e);
+}
+
+static void finish(struct execution *e)
+{
+    take_report(e);
+    drain_and_close(e, &e->out);
+    drain_and_close(e, &e->err);
+    drain_and_close(e, &e->value);
+    fd_watch_free(&e->in);
+    fd_watch_free(&e->report);
+    buf_fini(&e->input);
+    e->input_open = false;
+    timer_free(world_of(e), &e->timeout);
+    timer_free(world_of(e), &e->kill_timer);
+    if (e->leader > 0)
+        kill(e->leader, SIGKILL);
+    code_file_remove(&e->file);
+    int64_t kills = memory_events_kills();
+    e->ending.memory_killed = kills > e->memory_kills_before && e->memory_kills_before >= 0;
+    e->ended_ms = world_now_ms(world_of(e));
+    e->ended_wall_ms = world_wall_ms(world_of(e));
+    fsm_move(&e->fsm, EXECUTION_ENDED);
+    execution_hold(e);
+    loop_defer(e->host->loop, tell_end,
+               e); /* callbacks never run inside the call that led to them */
+}
+
+/* -- killing what is left -- */
+
+static void kill_step(void *user)
+{
+    struct execution *e = user;
+    size_t left =
+        e->leader > 0 ? containment_round(e->leader) : e->host->kill_strays(e->host->user);
+    if (left == 0 || e->kill_rounds >= KILL_ROUNDS_MAX) {
+        if (left > 0)
+            LOG(LOG_ERROR, "processes_left", KV("execution", (const char *)e->id),
+                KV("count", (int64_t)left));
+        finish(e);
+        return;
+    }
+    e->kill_rounds++;
+    if (e->kill_rounds == KILL_ROUNDS_SOFT && containment_kill_all())
+        LOG(LOG_WARN, "killed_everything", KV("execution", (const char *)e->id),
+            KV("count", (int64_t)left));
+    int64_t delay = e->kill_rounds < 6 ? (int64_t)1 << (e->kill_rounds - 1) : 32;
+    timer_start(world_of(e), e->kill_timer, delay, 0);
+}
+
+static void begin_killing(struct execution *e, enum execution_cause cause)
+{
+    if (e->fsm.state != EXECUTION_RUNNING)
+        return;
+    e->ending.cause = cause;
+    timer_stop(world_of(e), e->timeout);
+    fsm_move(&e->fsm, EXECUTION_KILLING);
+    timer_start(world_of(e), e->kill_timer, 0, 0);
+}
+
+void execution_stop(struct execution *e, enum execution_cause cause)
+{
+    begin_killing(e, cause);
+}
+
+static void on_timeout(void *user)
+{
+    begin_killing(user, EXECUTION_BY_TIMEOUT);
+}
+
+/* -- pipes -- */
+
+static void on_report(void *user)
+{
+    struct execution *e = user;
+    take_report(e);
+    bool failed = e->ending.launch_errno != 0;
+    if (!failed && !e->ending.has_wait_status) {
+        fd_watch_stop(e->report); /* the leader died without a word: its SIGCHLD tells */
+        return;
+    }
+    if (e->fsm.state != EXECUTION_RUNNING) {
+        fd_watch_stop(e->report);
+        return;
+    }
+    e->ending.cause = failed ? EXECUTION_BY_FAILURE : EXECUTION_BY_EXIT;
+    if (failed || e->ending.alone)
+        finish(e);
+    else
+        begin_killing(e, EXECUTION_BY_EXIT);
+}
+
+static void on_pipe(struct execution *e, struct fd_watch *w)
+{
+    uint64_t before = e->std_out.total + e->std_err.total;
+    if (!read_pipe(e, w, READS_A_TURN))
+        fd_watch_stop(w);
+    if (e->std_out.total + e->std_err.total != before)
+        e->host->news(e, e->host->user);
+}
+
+static void on_out(void *user)
+{
+    struct execution *e = user;
+    on_pipe(e, e->out);
+}
+
+static void on_err(void *user)
+{
+    struct execution *e = user;
+    on_pipe(e, e->err);
+}
+
+static void on_value(void *user)
+{
+    struct execution *e = user;
+    on_pipe(e, e->value);
+}
+
+/* -- standard input -- */
+
+static void close_input(struct execution *e)
+{
+    e->input_open = false;
+    buf_clear(&e->input);
+    fd_watch_free(&e->in);
+}
+
+static void write_input(void *user)
+{
+    struct execution *e = user;
+    if (!e->in)
+        return;
+    while (e->input.len > 0) {
+        ssize_t n = write(fd_watch_fd(e->in), e->input.data, e->input.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            fd_watch_for_write(e->in);
+            return;
+        }
+        if (n < 0) {
+            close_input(e); /* the program closed its end */
+            return;
+        }
+        buf_consume(&e->input, (size_t)n);
+    }
+    if (e->input_open)
+        fd_watch_stop(e->in);
+    else
+        close_input(e);
+}
+
+int execution_feed(struct execution *e, struct slice bytes, bool eof, struct err *err)
+{
+    if (e->fsm.state != EXECUTION_RUNNING || !e->in || !e->input_open)
+        return err_set(err, ERR_STDIN_CLOSED, "the standard input of %s is closed", e->id);
+    if (e->input.len + bytes.len > EXEC_REQUEST_STDIN_MAX)
+        return err_set(err, ERR_BUSY, "the program has %zu bytes still to read, the limit is %zu",
+                       e->input.len, EXEC_REQUEST_STDIN_MAX);
+    if (bytes.len > 0)
+        buf_add(&e->input, bytes.at, bytes.len);
+    if (eof)
+        e->input_open = false;
+    write_input(e);
+    return 0;
+}
+
+/* -- the beginning -- */
+
+static int check_cwd(const char *cwd, struct err *err)
+{
+    struct stat st;
+    if (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode) || access(cwd, X_OK) < 0)
+        return err_set(err, ERR_INVALID_ARGUMENT, "cwd: there is no folder %.200s", cwd);
+    return 0;
+}
+
+static int launch(struct execution *e, const struct exec_request *r, const char *cwd,
+                  const char *filename, struct launched *out, struct err *err)
+{
+    struct language_places places = {e->file.path, filename, e->file.output, e->host->runtimes};
+    struct text_list argv = language_command(e->language, &places, &r->args);
+    struct text_list env = user_env_make(e->host->session_env, &r->env);
+    struct launch l = {argv.items, env.items, cwd, e->language->value};
+    int rc = launcher_start(&l, out, err);
+    text_list_fini(&argv);
+    text_list_fini(&env);
+    return rc;
+}
+
+static struct fd_watch *listen_to(struct execution *e, int fd, loop_f *fn)
+{
+    if (fd < 0)
+        return NULL;
+    struct fd_watch *w = fd_watch_new(e->host->loop, fd, fn, e);
+    fd_watch_for_read(w);
+    return w;
+}
+
+static void attach(struct execution *e, const struct launched *l)
+{
+    e->leader = l->leader;
+    e->in = fd_watch_new(e->host->loop, l->stdin_fd, write_input, e);
+    e->out = listen_to(e, l->stdout_fd, on_out);
+    e->err = listen_to(e, l->stderr_fd, on_err);
+    e->value = listen_to(e, l->value_fd, on_value);
+    e->report = listen_to(e, l->report_fd, on_report);
+    e->timeout = timer_new(world_of(e), on_timeout, e);
+    e->kill_timer = timer_new(world_of(e), kill_step, e);
+    if (e->timeout_ms > 0)
+        timer_start(world_of(e), e->timeout, e->timeout_ms, 0);
+}
+
+static void begin_input(struct execution *e, const struct exec_request *r)
+{
+    buf_init(&e->input, EXEC_REQUEST_STDIN_MAX);
+    if (r->stdin_len > 0)
+        buf_add(&e->input, r->stdin_data, r->stdin_len);
+    e->input_open = r->stdin_open;
+    write_input(e);
+}
+
+static struct execution *make(const struct execution_host *host, const char *id,
+                              const struct language *language, const struct exec_request *r)
+{
+    struct execution *e = mem_alloc(sizeof(*e));
+    fsm_init(&e->fsm, &TABLE, EXECUTION_RUNNING);
+    e->host = host;
+    e->language = language;
+    e->background = r->background;
+    e->timeout_ms = r->timeout_ms;
+    snprintf(e->id, sizeof(e->id), "%s", id);
+    memcpy(e->fingerprint, r->fingerprint, sizeof(e->fingerprint));
+    output_init(&e->std_out, (size_t)host->limits->output_bytes);
+    output_init(&e->std_err, (size_t)host->limits->output_bytes);
+    buf_init(&e->value_bytes, VALUE_REPORT_BYTES_MAX);
+    return e;
+}
+
+struct execution *execution_start(const struct execution_host *host, const char *id,
+                                  const struct language *language, struct exec_request *r,
+                                  struct err *err)
+{
+    struct launched launched;
+    struct execution *e = make(host, id, language, r);
+    const char *filename = r->filename ? r->filename : language->filename;
+    char *cwd = r->cwd && r->cwd[0] != '/' ? mem_format("%s/%s", host->workspace, r->cwd)
+                                           : mem_text(r->cwd ? r->cwd : host->workspace);
+    int rc = check_cwd(cwd, err);
+    if (rc == 0)
+        rc = code_file_write(&e->file, filename, (struct slice){r->code, r->code_len}, err);
+    e->memory_kills_before = memory_events_kills();
+    if (rc == 0)
+        rc = launch(e, r, cwd, filename, &launched, err);
+    if (rc == 0) {
+        e->started_ms = world_now_ms(world_of(e));
+        e->started_wall_ms = world_wall_ms(world_of(e));
+        attach(e, &launched);
+        begin_input(e, r);
+    }
+    free(cwd);
+    exec_request_fini(r);
+    if (rc < 0)
+        execution_free(&e);
+    return e;
+}
+
+void execution_free(struct execution **e)
+{
+    if (!*e)
+        return;
+    INVARIANT((*e)->leader == 0 && (*e)->references == 0);
+    code_file_remove(&(*e)->file);
+    output_fini(&(*e)->std_out);
+    output_fini(&(*e)->std_err);
+    buf_fini(&(*e)->value_bytes);
+    buf_fini(&(*e)->input);
+    free(*e);
+    *e = NULL;
+}
+
+/* -- what others ask -- */
+
+bool execution_may_free(const struct execution *e)
+{
+    return execution_is_ended(e) && e->leader == 0 && e->references == 0;
+}
+
+void execution_hold(struct execution *e)
+{
+    e->references++;
+}
+
+void execution_release(struct execution *e)
+{
+    INVARIANT(e->references > 0);
+    e->references--;
+}
+
+const char *execution_id(const struct execution *e)
+{
+    return e->id;
+}
+
+const char *execution_fingerprint(const struct execution *e)
+{
+    return e->fingerprint;
+}
+
+bool execution_is_ended(const struct execution *e)
+{
+    return e->fsm.state == EXECUTION_ENDED;
+}
+
+const char *execution_status(const struct execution *e)
+{
+    return execution_is_ended(e) ? execution_ending_status(&e->ending) : "running";
+}
+
+size_t execution_memory(const struct execution *e)
+{
+    return output_memory(&e->std_out) + output_memory(&e->std_err) + e->value_bytes.cap;
+}
+
+pid_t execution_leader(const struct execution *e)
+{
+    return e->leader;
+}
+
+/* Killed from inside, if it was before its time: what hung below it is process 1's now, and no scan
+ * finds it below it any more. */
+void execution_leader_reaped(struct execution *e)
+{
+    e->leader = 0;
+    if (e->fsm.state == EXECUTION_RUNNING) {
+        on_report(e); /* it may have spoken before it went */
+        begin_killing(e, EXECUTION_BY_LOSS);
+    }
+}
+
+bool execution_is_stored(const struct execution *e)
+{
+    return e->stored;
+}
+
+void execution_set_stored(struct execution *e)
+{
+    e->stored = true;
+}
+
+struct json_t *execution_meta(const struct execution *e)
+{
+    struct json_t *j = json_new_object();
+    int64_t until = execution_is_ended(e) ? e->ended_ms : world_now_ms(world_of(e));
+    json_set_text(j, "session_id", e->host->session_id);
+    json_set_text(j, "execution_id", e->id);
+    json_set_text(j, "language", e->language->name);
+    json_set_text(j, "status", execution_status(e));
+    execution_ending_print(execution_is_ended(e) ? &e->ending : NULL, buf_slice(&e->value_bytes),
+                           j);
+    if (e->background)
+        json_set_bool(j, "background", true);
+    execution_ending_set_time(j, "started_at", e->started_wall_ms);
+    execution_ending_set_time(j, "finished_at", e->ended_wall_ms);
+    json_set(j, "execution_time", json_new_number((double)(until - e->started_ms) / 1000));
+    return j;
+}
+
+struct result_source execution_source(const struct execution *e, const struct json_t *meta)
+{
+    return (struct result_source){meta, output_view(&e->std_out), output_view(&e->std_err),
+                                  execution_is_ended(e)};
+}
