@@ -59,6 +59,8 @@ void upstream_body_end(struct upstream_call *c);
 void upstream_pause(struct upstream_call *c); /* no on_data until resume */
 void upstream_resume(struct upstream_call *c);
 void upstream_cancel(struct upstream_call **c);
+/* A byte of the request may have reached the other side. */
+bool upstream_call_sent(const struct upstream_call *c);
 /* Closes kept connections to a target (its pod is gone: the address may be another's soon). */
 void upstream_forget(struct upstream *u, const struct upstream_target *target);
 
