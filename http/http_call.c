@@ -1,0 +1,479 @@
+#include "http/http_call.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "http/http_deadline.h"
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <utlist.h>
+#include <uv.h>
+
+#define CONNECT_MS_DEFAULT ((int64_t)2000)
+#define REPLY_MAX_DEFAULT  ((size_t)1024 * 1024)
+#define SPARE_MAX          8u /* easy handles kept for the next calls */
+#define CONNECTIONS_KEPT   64L
+
+struct http_call {
+    struct http_caller *caller;
+    struct http_call *prev, *next;
+    CURL *easy;
+    struct curl_slist *fields;
+    http_call_done_f *done;
+    void (*on_data)(struct http_call *c, struct slice piece, void *user);
+    void *user;
+    struct buf reply;
+    size_t reply_max;
+    int64_t idle_ms;
+    int64_t last_byte_ms;
+    struct http_deadline idle;
+    bool idle_armed;
+    bool added;     /* to the multi handle */
+    bool cancelled; /* waits for the reaper: libcurl was busy */
+    char why[CURL_ERROR_SIZE];
+};
+
+struct http_caller {
+    struct loop *loop;
+    struct world *world;
+    CURLM *multi;
+    struct timer *timer;
+    struct http_call *calls;
+    struct http_call *graveyard;
+    CURL *spare[SPARE_MAX];
+    unsigned spare_count;
+    bool in_curl; /* libcurl is on the stack: it takes no other call now */
+    bool reap_due;
+    bool freed;
+};
+
+/* One socket that libcurl wants watched. */
+struct watch {
+    struct http_caller *caller;
+    curl_socket_t fd;
+    uv_poll_t poll;
+};
+
+/* ---- life of a call ---- */
+
+static CURL *easy_take(struct http_caller *h)
+{
+    if (h->spare_count == 0)
+        return curl_easy_init();
+    return h->spare[--h->spare_count];
+}
+
+static void easy_give(struct http_caller *h, CURL *easy)
+{
+    if (h->spare_count == SPARE_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    h->spare[h->spare_count++] = easy;
+}
+
+static void call_free(struct http_call *c)
+{
+    struct http_caller *h = c->caller;
+    if (c->added)
+        curl_multi_remove_handle(h->multi, c->easy);
+    if (c->easy != NULL)
+        easy_give(h, c->easy);
+    if (c->idle_armed)
+        http_deadline_fini(&c->idle);
+    curl_slist_free_all(c->fields);
+    buf_fini(&c->reply);
+    free(c);
+}
+
+static void caller_destroy(struct http_caller *h)
+{
+    while (h->spare_count > 0)
+        curl_easy_cleanup(h->spare[--h->spare_count]);
+    curl_multi_cleanup(h->multi);
+    timer_free(h->world, &h->timer);
+    free(h);
+}
+
+static void reap(void *user)
+{
+    struct http_caller *h = user;
+    struct http_call *c;
+    struct http_call *next;
+    h->reap_due = false;
+    DL_FOREACH_SAFE(h->graveyard, c, next)
+    {
+        DL_DELETE(h->graveyard, c);
+        call_free(c);
+    }
+    if (h->freed)
+        caller_destroy(h);
+}
+
+static void reap_later(struct http_caller *h)
+{
+    if (h->reap_due)
+        return;
+    h->reap_due = true;
+    loop_defer(h->loop, reap, h);
+}
+
+/* Nothing is called back from here on; libcurl lets go of it when it is not on the stack. */
+static void bury(struct http_call *c)
+{
+    struct http_caller *h = c->caller;
+    c->cancelled = true;
+    DL_DELETE(h->calls, c);
+    DL_APPEND(h->graveyard, c);
+    reap_later(h);
+}
+
+/* ---- the end of a call ---- */
+
+static void finish(struct http_call *c, const struct http_call_result *result)
+{
+    struct http_caller *h = c->caller;
+    DL_DELETE(h->calls, c);
+    c->cancelled = true; /* its own callback may not end it again */
+    c->done(c, result, c->user);
+    DL_APPEND(h->graveyard, c);
+    reap_later(h);
+}
+
+static enum err_code code_of(struct http_call *c, CURLcode rc)
+{
+    curl_off_t began_us = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &began_us);
+    switch (rc) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return ERR_UNAVAILABLE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return began_us == 0 ? ERR_UNAVAILABLE : ERR_DEADLINE;
+    default:
+        return ERR_UPSTREAM;
+    }
+}
+
+static void complete(struct http_call *c, CURLcode rc)
+{
+    struct http_call_result result = {.retry_after_s = -1};
+    struct err err;
+    long status = 0;
+    curl_off_t retry_after_s = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    if (retry_after_s > 0)
+        result.retry_after_s = (int64_t)retry_after_s;
+    if (rc == CURLE_OK) {
+        result.status = (int)status;
+        result.body = buf_slice(&c->reply);
+    } else if (c->reply.overflowed) {
+        err_set(&err, ERR_UPSTREAM, "the answer is longer than %zu bytes", c->reply_max);
+        result.err = &err;
+    } else {
+        err_set(&err, code_of(c, rc), "%s", c->why[0] != '\0' ? c->why : curl_easy_strerror(rc));
+        result.err = &err;
+    }
+    finish(c, &result);
+}
+
+static void take_results(struct http_caller *h)
+{
+    CURLMsg *msg;
+    int left;
+    while (!h->freed && (msg = curl_multi_info_read(h->multi, &left)) != NULL) {
+        struct http_call *c = NULL;
+        CURLcode rc = msg->data.result;
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+        if (!c->cancelled)
+            complete(c, rc);
+    }
+}
+
+/* ---- libcurl's sockets and timer on the loop ---- */
+
+static void add_waiting(struct http_caller *h);
+
+static void drive(struct http_caller *h, curl_socket_t fd, int events)
+{
+    int running;
+    h->in_curl = true;
+    curl_multi_socket_action(h->multi, fd, events, &running);
+    h->in_curl = false;
+    take_results(h);
+    if (!h->freed)
+        add_waiting(h);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *w = poll->data;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    drive(w->caller, w->fd, flags);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    struct http_caller *h = user;
+    struct watch *w = socket_user;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (w != NULL) {
+            uv_poll_stop(&w->poll);
+            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+            curl_multi_assign(h->multi, fd, NULL);
+        }
+        return 0;
+    }
+    if (w == NULL) {
+        w = mem_alloc(sizeof(*w));
+        w->caller = h;
+        w->fd = fd;
+        if (uv_poll_init_socket(loop_uv(h->loop), &w->poll, fd) < 0) {
+            free(w);
+            return -1;
+        }
+        w->poll.data = w;
+        curl_multi_assign(h->multi, fd, w);
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&w->poll, events, on_poll) < 0 ? -1 : 0;
+}
+
+static void on_timer(void *user)
+{
+    drive(user, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timeout_change(CURLM *multi, long ms, void *user)
+{
+    struct http_caller *h = user;
+    (void)multi;
+    if (ms < 0)
+        timer_stop(h->world, h->timer);
+    else
+        timer_start(h->world, h->timer, ms, 0);
+    return 0;
+}
+
+/* ---- bytes ---- */
+
+static bool streams_now(struct http_call *c)
+{
+    long status = 0;
+    if (c->on_data == NULL)
+        return false;
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+}
+
+static size_t on_bytes(char *at, size_t size, size_t count, void *user)
+{
+    struct http_call *c = user;
+    size_t len = size * count;
+    if (c->cancelled)
+        return 0;
+    c->last_byte_ms = world_now_ms(c->caller->world);
+    if (!streams_now(c))
+        return buf_add(&c->reply, at, len) ? len : 0;
+    c->on_data(c, (struct slice){at, len}, c->user);
+    return c->cancelled ? 0 : len;
+}
+
+static void on_idle(void *user)
+{
+    struct http_call *c = user;
+    int64_t at = c->last_byte_ms + c->idle_ms;
+    http_deadline_fired(&c->idle);
+    if (c->cancelled)
+        return;
+    if (world_now_ms(c->caller->world) < at) {
+        http_deadline_set(&c->idle, at);
+        return;
+    }
+    struct err err;
+    err_set(&err, ERR_DEADLINE, "no byte came for %lld ms", (long long)c->idle_ms);
+    struct http_call_result result = {.retry_after_s = -1, .err = &err};
+    finish(c, &result);
+}
+
+/* ---- start ---- */
+
+struct http_caller *http_caller_new(struct loop *l)
+{
+    static bool global;
+    struct http_caller *h = mem_alloc(sizeof(*h));
+    if (!global)
+        INVARIANT(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    global = true;
+    h->loop = l;
+    h->world = loop_world(l);
+    h->multi = curl_multi_init();
+    INVARIANT(h->multi != NULL);
+    h->timer = timer_new(h->world, on_timer, h);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    return h;
+}
+
+void http_caller_free(struct http_caller **hp)
+{
+    struct http_caller *h = *hp;
+    struct http_call *c;
+    struct http_call *next;
+    if (h == NULL)
+        return;
+    *hp = NULL;
+    h->freed = true;
+    DL_FOREACH_SAFE(h->calls, c, next)
+    bury(c);
+    reap_later(h); /* not here: libcurl may be on the stack */
+}
+
+static bool add_field(struct http_call *c, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(c->fields, line);
+    INVARIANT(longer != NULL);
+    c->fields = longer;
+    return strpbrk(line, "\r\n") == NULL;
+}
+
+static bool set_fields(struct http_call *c, const struct http_call_request *req)
+{
+    bool clean = add_field(c, "Expect:"); /* no 100-continue: our peers answer at once */
+    bool typed = false;
+    for (unsigned i = 0; i < req->header_count; i++) {
+        clean &= add_field(c, req->headers[i]);
+        typed |= strncasecmp(req->headers[i], "Content-Type:", 13) == 0;
+    }
+    if (!typed)
+        clean &= add_field(c, "Content-Type:"); /* libcurl would invent a form's */
+    curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->fields);
+    return clean;
+}
+
+static void set_method(CURL *easy, const struct http_call_request *req)
+{
+    bool takes_body = strcmp(req->method, "POST") == 0 || strcmp(req->method, "PUT") == 0 ||
+                      strcmp(req->method, "PATCH") == 0;
+    if (strcmp(req->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (takes_body || req->body.len > 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.len);
+        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, req->body.len > 0 ? req->body.at : "");
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, req->method);
+}
+
+static void set_tls(CURL *easy, const struct http_call_tls *tls)
+{
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (tls->ca_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+    if (tls->cert_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
+    if (tls->key_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
+}
+
+static void set_rest(struct http_call *c, const struct http_call_request *req)
+{
+    CURL *easy = c->easy;
+    int64_t connect_ms = req->connect_ms > 0 ? req->connect_ms : CONNECT_MS_DEFAULT;
+    /* A stream that is slow must not hold a window that other calls share. */
+    long version = req->on_data != NULL ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, c);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+    if (req->on_data == NULL && strncmp(req->url, "https:", 6) == 0)
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* share a connection rather than open one */
+    curl_easy_setopt(easy, CURLOPT_PROXY, req->proxy_url != NULL ? req->proxy_url : "");
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)req->total_ms);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, c);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->why);
+}
+
+/* Calls that were started while libcurl was on the stack. */
+static void add_waiting(struct http_caller *h)
+{
+    struct http_call *c;
+    DL_FOREACH(h->calls, c)
+    {
+        if (!c->added) {
+            c->added = true;
+            INVARIANT(curl_multi_add_handle(h->multi, c->easy) == CURLM_OK);
+        }
+    }
+}
+
+static void set_idle(struct http_call *c, int64_t idle_ms)
+{
+    c->idle_ms = idle_ms;
+    c->last_byte_ms = world_now_ms(c->caller->world);
+    if (idle_ms <= 0)
+        return;
+    http_deadline_init(&c->idle, c->caller->world, on_idle, c);
+    c->idle_armed = true;
+    http_deadline_set(&c->idle, c->last_byte_ms + idle_ms);
+}
+
+int http_call_start(struct http_caller *h, const struct http_call_request *req,
+                    http_call_done_f *done, void *user, struct http_call **out, struct err *err)
+{
+    struct http_call *c = mem_alloc(sizeof(*c));
+    c->caller = h;
+    c->done = done;
+    c->on_data = req->on_data;
+    c->user = user;
+    c->reply_max = req->reply_max > 0 ? req->reply_max : REPLY_MAX_DEFAULT;
+    buf_init(&c->reply, c->reply_max);
+    c->easy = easy_take(h);
+    INVARIANT(c->easy != NULL);
+    if (curl_easy_setopt(c->easy, CURLOPT_URL, req->url) != CURLE_OK || !set_fields(c, req)) {
+        call_free(c);
+        return err_set(err, ERR_INVALID_ARGUMENT, "the URL or a header field is not acceptable");
+    }
+    set_method(c->easy, req);
+    set_tls(c->easy, &req->tls);
+    set_rest(c, req);
+    set_idle(c, req->idle_ms);
+    DL_APPEND(h->calls, c);
+    if (!h->in_curl)
+        add_waiting(h);
+    *out = c;
+    return 0;
+}
+
+void http_call_cancel(struct http_call **cp)
+{
+    struct http_call *c = *cp;
+    if (c == NULL)
+        return;
+    *cp = NULL;
+    if (!c->cancelled)
+        bury(c);
+}
