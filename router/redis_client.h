@@ -27,3 +27,7 @@ struct redis_client *redis_client_new(struct loop *l, const char *url, const cha
 void redis_client_free(struct redis_client **r); /* pending callbacks run with ERR_STORE */
 void redis_command(struct redis_client *r, const struct slice *args, int count, redis_done_f *done, void *user);
 bool redis_client_up(const struct redis_client *r);
+/* What went wrong last, for people; "" while the connection is good. */
+const char *redis_client_error(const struct redis_client *r);
+
+#define REDIS_ARGS_MAX 32 /* of one command */
