@@ -1,0 +1,4 @@
+spillway_unit_test(decision spillway_router)
+spillway_unit_test(redis_url spillway_router)
+spillway_unit_test(peers spillway_router)
+spillway_unit_test(redis_client spillway_router)

@@ -1,0 +1,2 @@
+spillway_unit_test(slots spillway_watermark)
+spillway_unit_test(reservations spillway_watermark)
