@@ -1,5 +1,6 @@
 #include "clusters/embedded/check_causes.h"
 #include "base/json.h"
+#include "clusters/embedded/names.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 void check_causes_add(struct json_t *causes, const char *reason, const char *field, const char *fmt,
                       ...)
 {
-    char message[400];
+    char message[400], where[300];
     va_list ap;
 
     if (json_count(causes) >= CAUSES_MAX)
@@ -17,8 +18,11 @@ void check_causes_add(struct json_t *causes, const char *reason, const char *fie
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
+    names_make_printable(message);
+    snprintf(where, sizeof where, "%s", field);
+    names_make_printable(where);
     json_add(causes,
-             json_build("{s:s, s:s, s:s}", "reason", reason, "message", message, "field", field));
+             json_build("{s:s, s:s, s:s}", "reason", reason, "message", message, "field", where));
 }
 
 void check_causes_required(struct json_t *causes, const char *field, const char *why)

@@ -84,3 +84,10 @@ bool names_is_env(const char *text)
             return false;
     return true;
 }
+
+void names_make_printable(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p < 0x20 || *p > 0x7e)
+            *p = '?';
+}

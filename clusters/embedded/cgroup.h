@@ -1,0 +1,21 @@
+/* cgroup.h - the cgroups below the node's root, in every hierarchy (version 1) or in the one
+ * (version 2). Blocking, short. Paths are those within a hierarchy: "/spillway/<uid>". `mount` is
+ * /sys/fs/cgroup but in tests. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Removes the cgroup and all below, in every hierarchy. What still has processes stays; false then.
+ */
+bool cgroup_remove(const char *mount, const char *path);
+/* Calls fn with the name of each direct child that exists in any hierarchy (once for each hierarchy
+ * that has it). */
+void cgroup_children(const char *mount, const char *path, void (*fn)(const char *name, void *user),
+                     void *user);
+/* How often the kernel killed a process of it for memory; 0 when unknown. */
+int64_t cgroup_oom_kills(const char *mount, const char *path);
+/* SIGKILL to every process in it. Returns how many were there. */
+unsigned cgroup_kill(const char *mount, const char *path);
+/* Is the process in this cgroup, in some hierarchy? */
+bool cgroup_holds(pid_t pid, const char *path);
