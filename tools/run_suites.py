@@ -19,7 +19,7 @@ PYTHON = "/usr/bin/python3"  # the distribution's, which has the distribution's 
 
 def by_pytest(folder):
     def command(preset, report):
-        return [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", "."], TREE / "tests" / folder
+        return [PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", "."], TREE / "tests" / folder
     return command
 
 
@@ -102,7 +102,9 @@ def run_suite(name, preset, reports):
     suite, result = SUITES[name], Result(name)
     report = reports / f"{name}.xml"
     command, folder = suite.command(preset, report)
-    environment = dict(os.environ, SPILLWAY_BUILD=str(TREE / "build" / preset), SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1")
+    build = TREE / "build" / preset
+    environment = dict(os.environ, SPILLWAY_BUILD=str(build), SPILLWAY_AGENT_DIR=str(build / "spillway-agent-dir"),
+                       SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1")
     print(f"\n== {name}: {suite.text} (build: {preset})", flush=True)
     started = time.monotonic()
     status = run_bounded(command, folder, environment, suite.minutes) if folder.is_dir() else 1

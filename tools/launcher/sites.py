@@ -159,13 +159,11 @@ class Site:
         return path
 
     def place_agent(self):
-        """What a pod finds under /spillway: read by any user."""
+        """What a pod finds under /spillway, a copy: a build does not change a run. Read by any user."""
         target = self.directory / "agent"
-        shutil.copytree(TREE / "sandbox/runtimes", target / "runtimes", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        shutil.move(target / "runtimes/languages.yaml", target / "languages.yaml")
-        shutil.copyfile(self.programs / "spillway-agent", target / "agent")
+        shutil.copytree(self.programs.parent / "spillway-agent-dir", target)
         for path in [target, *target.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() or path.name == "agent" else 0o644)
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
     def make_redis(self):
         settings = ["port 0", f"unixsocket {self.redis_socket}", "unixsocketperm 700", f"dir {self.directory}", 'save ""',
