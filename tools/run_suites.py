@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """Runs test suites and sums up: the end of ./test.
 
-Every suite is a program that leaves a JUnit report, which is what is counted; its own output goes to the terminal as it comes.
+Every suite is one program or more; each leaves a JUnit report, or prints a line `N passed, N failed`. That is what is counted;
+the output goes to the terminal as it comes, but for such lines, which are for the end.
 """
+import io
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 from pathlib import Path
@@ -17,23 +21,33 @@ TREE = Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"  # the distribution's, which has the distribution's pytest; another one may come first in PATH
 
 
+SUM = re.compile(r"(\d+) passed, (\d+) failed\n?")
+
+
 def by_pytest(folder):
-    def command(preset, report):
-        return [PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", "."], TREE / "tests" / folder
-    return command
+    """A suite's commands for a preset: (command, working directory) pairs."""
+    def commands(preset, report):
+        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", "."],
+                 TREE / "tests" / folder)]
+    return commands
 
 
 def by_ctest(label):
-    def command(preset, report):
-        return ["ctest", "--test-dir", TREE / "build" / preset, "-L", label, "-j", str(os.cpu_count() or 1), "--no-tests=error",
-                "--output-on-failure", "--output-junit", report], TREE
-    return command
+    def commands(preset, report):
+        return [(["ctest", "--test-dir", TREE / "build" / preset, "-L", label, "-j", str(os.cpu_count() or 1), "--no-tests=error",
+                  "--output-on-failure", "--output-junit", report], TREE)]
+    return commands
+
+
+def wire(preset, report):
+    run = [PYTHON, TREE / "tests/wire/run", "--server", TREE / "build" / preset / "tests/wire_server"]
+    return [(run, TREE), ([*run, "--through-nginx"], TREE)]
 
 
 class Suite:
-    def __init__(self, preset, command, minutes, text, default=True):
+    def __init__(self, preset, commands, minutes, text, default=True):
         self.preset = preset
-        self.command = command
+        self.commands = commands
         self.minutes = minutes
         self.text = text
         self.default = default
@@ -42,7 +56,7 @@ class Suite:
 # The preset `debug` has sanitizers; SPILLWAY_PRESET sets one for all suites.
 SUITES = {
     "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
-    "wire": Suite("debug", by_pytest("wire"), 5, "HTTP, bytes in and bytes out, with sanitizers"),
+    "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
     "agent": Suite("release", by_pytest("agent"), 10, "the agent alone"),
     "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers"),
@@ -78,45 +92,69 @@ def count(result, report):
         result.skipped += skipped
 
 
-def run_bounded(command, folder, environment, minutes):
-    """The command's exit status, or None when its time was over."""
-    process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                               start_new_session=True)
+def stop_group(process, signum, seconds):
+    """Asks, then insists. Fixtures take down what they started."""
     try:
-        return process.wait(minutes * 60)
+        os.killpg(process.pid, signum)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return None
-    except BaseException:  # Ctrl-C: fixtures take down what they started
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(120)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except ProcessLookupError:
+        process.wait()
+
+
+def run_command(result, command, folder, environment, end):
+    """Streams the output, counts its sums; (exit status, was there a sum)."""
+    process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    timer = threading.Timer(max(0, end - time.monotonic()), stop_group, (process, signal.SIGINT, 60))
+    timer.start()
+    counted = False
+    try:
+        for line in io.TextIOWrapper(process.stdout, errors="replace"):
+            found = SUM.fullmatch(line)
+            if found:
+                counted = True
+                result.passed += int(found.group(1))
+                result.failed += int(found.group(2))
+            else:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        return process.wait(), counted
+    except BaseException:
+        stop_group(process, signal.SIGINT, 120)
         raise
+    finally:
+        timer.cancel()
 
 
 def run_suite(name, preset, reports):
     suite, result = SUITES[name], Result(name)
     report = reports / f"{name}.xml"
-    command, folder = suite.command(preset, report)
     build = TREE / "build" / preset
     environment = dict(os.environ, SPILLWAY_BUILD=str(build), SPILLWAY_AGENT_DIR=str(build / "spillway-agent-dir"),
-                       SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1")
+                       SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
     print(f"\n== {name}: {suite.text} (build: {preset})", flush=True)
     started = time.monotonic()
-    status = run_bounded(command, folder, environment, suite.minutes) if folder.is_dir() else 1
+    end = started + suite.minutes * 60
+    for command, folder in suite.commands(preset, report):
+        if not folder.is_dir():
+            result.note = f"{folder} is missing"
+            break
+        failed_before = result.failed
+        status, counted = run_command(result, command, folder, environment, end)
+        if report.is_file():
+            count(result, report)
+            report.unlink()
+        elif not counted:
+            result.note = "ended without a result"
+        if status != 0 and result.failed == failed_before:
+            result.note = f"ended with status {status}"
+        if time.monotonic() > end:
+            result.note = f"stopped after {suite.minutes} minutes"
+            break
     result.seconds = time.monotonic() - started
-    if status is None:
-        result.note = f"stopped after {suite.minutes} minutes"
-    elif not report.is_file():
-        result.note = "left no report"
-    if report.is_file():
-        count(result, report)
-    if not result.note and status != 0 and result.failed == 0:
-        result.note = f"ended with status {status}"
     return result
 
 

@@ -119,6 +119,7 @@ Ctrl-C ends it and leaves nothing.""", flush=True)
         if self.demo:
             self.supervisor.stop([self.demo])
         killed = [name for site in reversed(self.sites) for name in site.stop(self.supervisor)]
+        cleanup.remove_parents(self.run)
         left = cleanup.leftovers(self.run)
         for thing in left:
             complain(f"left behind, and removed now: {thing}")

@@ -62,6 +62,15 @@ def mounts_below(directory):
     return [point for point in points if point.startswith(prefix)]
 
 
+def remove_parents(run):
+    """The run's own cgroups: their owners removed what is below them."""
+    for top in cgroup_directories(run.cgroup):
+        try:
+            top.rmdir()
+        except OSError:  # not empty: one of the leftovers
+            continue
+
+
 def leftovers(run):
     """What is still there of a run whose parts have all been asked to end."""
     found = [f"process {pid} {command_of(pid)}" for pid in set(processes_below(run.path)) | set(processes_in_cgroups(run.cgroup))]
