@@ -105,11 +105,12 @@ def kill_all(run):
 def thaw(run):
     """A frozen process does not even die."""
     for top in cgroup_directories(run.cgroup):
-        for name, value in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-            for directory in below(top):
+        for directory in below(top):
+            for name, value in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
                 try:
-                    (directory / name).write_text(value) if (directory / name).exists() else None
-                except OSError:
+                    with open(directory / name, "r+") as file:
+                        file.write(value)
+                except OSError:  # not in this hierarchy
                     continue
 
 
