@@ -153,6 +153,7 @@ static void NORETURN lead(const struct launch *l, const struct pipes *p, pid_t a
 {
     setsid();
     default_signals(); /* and all stay blocked, as the agent did before the fork */
+    prctl(PR_SET_NAME, "leader", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != agent)
