@@ -17,7 +17,7 @@ static bool number(const char **p, const char *end, pid_t *out)
     while (*p < end && isdigit((unsigned char)**p) && v <= INT_MAX / 10)
         v = v * 10 + (*(*p)++ - '0');
     *out = (pid_t)v;
-    return *p > start && v <= INT_MAX;
+    return *p > start && v <= INT_MAX && (*p == end || !isdigit((unsigned char)**p));
 }
 
 bool process_tree_parse(struct slice stat, struct process *out)

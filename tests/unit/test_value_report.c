@@ -1,0 +1,64 @@
+#include "unit.h"
+
+#include "base/json.h"
+#include "sandbox/value_report.h"
+
+#include <stdlib.h>
+
+static void records(void **state)
+{
+    (void)state;
+    struct value_report r;
+    value_report_parse(&r, slice_of("C0\nR3\nabcN1\nEV2\n\n\nB0\n"));
+    assert_true(r.cut);
+    assert_true(slice_eq(r.value, "abc"));
+    assert_true(slice_eq(r.error_name, "E"));
+    assert_true(slice_eq(r.error_value, "\n\n"));
+    assert_non_null(r.traceback.at);
+    assert_int_equal(r.traceback.len, 0);
+}
+
+static void what_user_code_writes_there_is_harmless(void **state)
+{
+    (void)state;
+    const char *odd[] = {
+        "",         "R",      "R\n",   "R3", "R3\nab", "R-1\nx", "R99999999999999999999\nx",
+        "R 3\nabc", "\n\n\n", "3\nabc"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct value_report r;
+        value_report_parse(&r, slice_of(odd[i]));
+        assert_null(r.value.at);
+        assert_null(r.error_name.at);
+    }
+    struct value_report r;
+    value_report_parse(&r, slice_of("R1\naZ1\nbX"));
+    assert_true(slice_eq(r.value, "a"));
+}
+
+static void texts(void **state)
+{
+    (void)state;
+    struct json_t *j = value_report_text((struct slice){0});
+    assert_true(json_is_null(j));
+    json_free(j);
+    j = value_report_text((struct slice){"a\0\xFF", 3});
+    assert_string_equal(json_text(j), "a\xEF\xBF\xBD\xEF\xBF\xBD");
+    json_free(j);
+    size_t size = VALUE_REPORT_TEXT_MAX + 5;
+    char *large = malloc(size);
+    memset(large, 0xFF, size);
+    j = value_report_text((struct slice){large, size});
+    assert_int_equal(json_text_len(j), VALUE_REPORT_TEXT_MAX * 3);
+    json_free(j);
+    free(large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records),
+        cmocka_unit_test(what_user_code_writes_there_is_harmless),
+        cmocka_unit_test(texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
