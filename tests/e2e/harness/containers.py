@@ -40,7 +40,7 @@ def of_session(directory, session):
     """The running container of a session as crun lists it, or None while there is none."""
     for root in crun_roots(directory):
         for container in crun_list(root):
-            if session in container["id"] and container["status"] == "running" and container["pid"] > 0:
+            if container["id"] == session and container["status"] == "running" and container["pid"] > 0:
                 return container
     return None
 

@@ -30,10 +30,9 @@ class Footprint:
     def add_container(self, container):
         if container["pid"] > 0:
             self.add_process(container["pid"])
-            for controller in containers.cgroup_paths(container["pid"]):
-                directory = containers.cgroup_directory(container["pid"], controller) if controller else None
-                if directory and container["id"] in directory:
-                    self.cgroups.add(directory)
+            for controller, path in containers.cgroup_paths(container["pid"]).items():
+                if controller and path != "/":
+                    self.cgroups.add(containers.cgroup_directory(container["pid"], controller))
 
     def add_process(self, pid):
         identity = processes.identity(pid)
