@@ -7,7 +7,8 @@ import subprocess
 
 from . import containers, processes
 
-OURS = re.compile(r"spillway", re.I)
+OURS = re.compile(r"spillway")
+RUN = re.compile(r"spillway-[0-9a-f]{8}\b|/run/netns/|/cni/networks/")  # what the launcher and the node call their things
 
 
 class Footprint:
@@ -101,7 +102,7 @@ class Machine:
         def ours(text):
             if any(name in text for name in names):
                 return True
-            return not others and bool(OURS.search(text) or "netns" in text or "cni" in text)
+            return not others and bool(RUN.search(text))
 
         found = [f"process {text}" for identity, text in self.processes.items()
                  if identity not in before.processes and any(name in text for name in names) and processes.alive(identity)]
