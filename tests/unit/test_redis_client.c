@@ -1,7 +1,7 @@
 /* Against a real Redis, which is stopped, killed and started again under the client's hands. */
 #include "unit.h"
 
-#include "base/loop.h"
+#include "loop_wait.h"
 #include "redis_server.h"
 #include "router/peers.h"
 #include "router/redis_client.h"
@@ -47,36 +47,14 @@ static void command(struct tally *t, const char *a, const char *b, const char *c
     redis_command(redis, args, c ? 3 : b ? 2 : 1, count, t);
 }
 
-/* -- running the loop until something is true -- */
-
-typedef bool until_f(void *user);
-
-struct wait {
-    until_f *fn;
-    void *user;
-    int64_t end_ms;
-    bool met;
-};
-
-static void look(void *user)
+static bool run_until(loop_wait_f *fn, void *user)
 {
-    struct wait *w = user;
-
-    w->met = w->fn(w->user);
-    if (w->met || world_now_ms(loop_world(loop)) > w->end_ms)
-        loop_stop(loop);
+    return loop_wait_until(loop, fn, user, 20000);
 }
 
-static bool run_until(until_f *fn, void *user)
+static void run_for(int64_t ms)
 {
-    struct world *world = loop_world(loop);
-    struct wait w = {fn, user, world_now_ms(world) + 20000, false};
-    struct timer *t = timer_new(world, look, &w);
-
-    timer_start(world, t, 0, 2);
-    loop_run(loop);
-    timer_free(world, &t);
-    return w.met;
+    loop_wait_for(loop, ms);
 }
 
 static bool is_up(void *user)
@@ -89,18 +67,6 @@ static bool is_down(void *user)
 {
     (void)user;
     return !redis_client_up(redis);
-}
-
-static bool has_passed(void *user)
-{
-    return world_now_ms(loop_world(loop)) >= *(int64_t *)user;
-}
-
-static void run_for(int64_t ms)
-{
-    int64_t end = world_now_ms(loop_world(loop)) + ms;
-
-    assert_true(run_until(has_passed, &end));
 }
 
 struct expected {
