@@ -1,2 +1,3 @@
 spillway_unit_test(slots spillway_watermark)
 spillway_unit_test(reservations spillway_watermark)
+spillway_unit_test(watermark_feed spillway_watermark)
