@@ -1,0 +1,72 @@
+#include "gateway/agent_relay.h"
+
+#include "base/loop.h"
+#include "gateway/agent_call.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session_table.h"
+#include "gateway/tender.h"
+#include "http/http_reply.h"
+#include "http/relay.h"
+
+#include <stdio.h>
+
+int agent_relay_target(const struct request *r, const char *path, char *out, size_t size,
+                       struct err *err)
+{
+    struct slice query = http_exchange_head(r->x)->query;
+    int len = snprintf(out, size, "%s%s%.*s", path, query.len > 0 ? "?" : "", SLICE_ARG(query));
+    if (len < 0 || (size_t)len >= size)
+        return err_set(err, ERR_BAD_REQUEST, "the query is too long");
+    return 0;
+}
+
+static void on_head(struct http_exchange *x, const struct http_head *head, void *user)
+{
+    struct request *r = user;
+    (void)head;
+    http_reply_header(x, "Spillway-Session-Id", r->id);
+}
+
+/* The agent has the code: from here on the execution counts. */
+static void on_exec_head(struct http_exchange *x, const struct http_head *head, void *user)
+{
+    struct request *r = user;
+    char eid[EXECUTION_ID_SIZE];
+    struct err ignored;
+    struct slice field = http_head_get(head, "Spillway-Execution-Id");
+    on_head(x, head, user);
+    if (head->status / 100 != 2 || session_id_check_name(field, "execution id", eid, &ignored) < 0)
+        return;
+    session_see_execution(r->s, eid, head->status == 202, world_wall_ms(r->g->world));
+    session_table_changed(r->g->sessions, r->s);
+    gateway_metrics_execution(r->g->metrics, r->language);
+    tender_start(r->g, r->s);
+}
+
+static void on_done(int status, const struct err *err, bool sent, void *user)
+{
+    (void)sent;
+    request_done(user, status > 0 ? status : err_http_status(err ? err->code : ERR_UPSTREAM));
+}
+
+void agent_relay_start(struct request *r, struct session *s, const struct agent_relay *how)
+{
+    static const struct relay_events PLAIN = {on_head, on_done};
+    static const struct relay_events EXEC = {on_exec_head, on_done};
+    char authorization[AGENT_CALL_AUTHORIZATION_SIZE];
+    agent_call_authorization(r->g, s, authorization);
+    const struct http_header fields[] = {{slice_of("Authorization"), slice_of(authorization)}};
+    const struct relay_request req = {.method = how->method,
+                                      .target = slice_of(how->target),
+                                      .headers = fields,
+                                      .header_count = 1,
+                                      .head_ms = how->head_ms,
+                                      .total_ms = how->total_ms,
+                                      .body_max = how->body_max};
+    if (r->s != s) {
+        if (r->s)
+            session_unref(r->s);
+        r->s = session_ref(s);
+    }
+    relay_start(r->x, r->g->agents, &s->agent, &req, how->is_exec ? &EXEC : &PLAIN, r);
+}

@@ -1,0 +1,130 @@
+#include "gateway/api.h"
+
+#include "gateway/debug_api.h"
+#include "gateway/executions_api.h"
+#include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/operators_api.h"
+#include "gateway/session_id.h"
+#include "gateway/sessions_api.h"
+#include "http/problem.h"
+
+#define SESSION "/api/v1/sessions/{id}"
+
+/* Below a session, the same in both spellings. */
+#define BELOW_SESSION(prefix)                                                                      \
+    {HTTP_METHOD_POST, prefix "/exec/{language}", executions_api_exec, "exec", "Runs code."},      \
+        {HTTP_METHOD_GET, prefix "/result", executions_api_result, "result",                       \
+         "The result of an execution, also while it runs."},                                       \
+        {HTTP_METHOD_GET, prefix "/executions", executions_api_list, "executions",                 \
+         "The session's executions, without outputs."},                                            \
+        {HTTP_METHOD_GET, prefix "/executions/{eid}", executions_api_get, "execution",             \
+         "One execution, without outputs."},                                                       \
+        {HTTP_METHOD_DELETE, prefix "/executions/{eid}", executions_api_cancel, "cancel",          \
+         "Kills all that an execution started."},                                                  \
+        {HTTP_METHOD_POST, prefix "/executions/{eid}/stdin", executions_api_stdin, "stdin",        \
+         "Feeds an execution."},                                                                   \
+        {HTTP_METHOD_POST, prefix "/extend", sessions_api_extend, "extend",                        \
+         "Moves the session's hard end."},                                                         \
+        {HTTP_METHOD_GET, prefix "/events", operators_api_later_session, "events",                 \
+         "The result as server-sent events."},                                                     \
+        {HTTP_METHOD_GET, prefix "/contexts", operators_api_later_session, "contexts",             \
+         "Interpreters that keep their variables."},                                               \
+        {HTTP_METHOD_POST, prefix "/contexts", operators_api_later_session, "context_create",      \
+         "Makes one."},                                                                            \
+        {HTTP_METHOD_DELETE, prefix "/contexts/{cid}", operators_api_later_session,                \
+         "context_delete", "Ends one."},                                                           \
+        {HTTP_METHOD_POST, prefix "/files/upload", operators_api_later_session, "upload",          \
+         "Puts a file into the workspace."},                                                       \
+        {HTTP_METHOD_GET, prefix "/files/list", operators_api_later_session, "files",              \
+         "The workspace's files."},                                                                \
+        {HTTP_METHOD_GET, prefix "/files/download/{name...}", operators_api_later_session,         \
+         "download", "One file."},                                                                 \
+        {HTTP_METHOD_DELETE, prefix "/files/delete/{name...}", operators_api_later_session,        \
+         "file_delete", "Removes a file."},                                                        \
+        {HTTP_METHOD_POST, prefix "/files/delete/{name...}", operators_api_later_session,          \
+         "file_delete", "Removes a file."},                                                        \
+        {HTTP_METHOD_GET, prefix "/processes", operators_api_later_session, "processes",           \
+         "The sandbox's processes."},                                                              \
+        {HTTP_METHOD_POST, prefix "/process/kill/{pid}", operators_api_later_session, "kill",      \
+         "Sends a signal to one."},
+
+/* Paths that begin with a reserved word. */
+static const struct http_route ROUTES[] = {
+    {HTTP_METHOD_POST, "/api/v1/sessions", sessions_api_create, "session_create",
+     "Makes a session."},
+    {HTTP_METHOD_GET, "/api/v1/sessions", sessions_api_list, "session_list", "Lists sessions."},
+    {HTTP_METHOD_GET, SESSION, sessions_api_get, "session_get", "A session and its status."},
+    {HTTP_METHOD_DELETE, SESSION, sessions_api_delete, "session_delete", "Ends a session."},
+    {HTTP_METHOD_POST, SESSION "/execute", executions_api_execute, "execute",
+     "Runs code and answers with its result."},
+    {HTTP_METHOD_GET, SESSION "/status", sessions_api_get, "session_get",
+     "A session and its status."},
+    BELOW_SESSION(SESSION){HTTP_METHOD_POST, "/api/run/sync", operators_api_later, "run_sync",
+                           "Runs code in a session of its own."},
+    {HTTP_METHOD_POST, "/api/run", operators_api_later, "run", "The same, without waiting."},
+    {HTTP_METHOD_GET, "/api/run/{id}", operators_api_later, "run_get", "What came of it."},
+    {HTTP_METHOD_GET, "/api/v1/environments", operators_api_environments, "environments",
+     "What sessions can start from."},
+    {HTTP_METHOD_GET, "/api/v1/sites", operators_api_sites, "sites", "The sites and their room."},
+    {HTTP_METHOD_GET, "/api/v1/watermark", operators_api_watermark, "watermark",
+     "How full this site is."},
+    {HTTP_METHOD_GET, "/api/v1/health", operators_api_healthz, "health", "Is the gateway there?"},
+    {HTTP_METHOD_GET, "/healthz", operators_api_healthz, "health", "Is the gateway there?"},
+    {HTTP_METHOD_GET, "/readyz", operators_api_readyz, "ready", "May it be given work?"},
+};
+
+/* Paths that begin with a session's id. */
+static const struct http_route SHORT_ROUTES[] = {
+    {HTTP_METHOD_POST, "/{id}", sessions_api_create_short, "session_create", "Makes a session."},
+    {HTTP_METHOD_DELETE, "/{id}", sessions_api_delete, "session_delete", "Ends a session."},
+    {HTTP_METHOD_GET, "/{id}/status", sessions_api_get, "session_get", "A session and its status."},
+    BELOW_SESSION("/{id}")};
+
+static const struct http_route ADMIN_ROUTES[] = {
+    {HTTP_METHOD_GET, "/metrics", debug_api_metrics, "metrics",
+     "Metrics as Prometheus reads them."},
+    {HTTP_METHOD_GET, "/debug/sessions", debug_api_sessions, "debug_sessions",
+     "Every session as this gateway knows it."},
+    {HTTP_METHOD_GET, "/debug/pods", debug_api_pods, "debug_pods", "Every pod in the store."},
+    {HTTP_METHOD_GET, "/debug/config", debug_api_config, "debug_config", "The configuration."},
+    {HTTP_METHOD_GET, "/debug/route", debug_api_route, "debug_route",
+     "Where would a session go now, and why?"},
+    {HTTP_METHOD_GET, "/healthz", operators_api_healthz, "health", "Is the gateway there?"},
+    {HTTP_METHOD_GET, "/readyz", operators_api_readyz, "ready", "May it be given work?"},
+};
+
+const struct http_route *api_routes(size_t *count)
+{
+    *count = ARRAY_LEN(ROUTES);
+    return ROUTES;
+}
+
+static struct slice first_segment(struct slice path)
+{
+    struct slice first = {path.at + 1, 0};
+    while (first.len + 1 < path.len && first.at[first.len] != '/')
+        first.len++;
+    return first;
+}
+
+static void count_refusal(struct gateway *g, const struct http_route *route)
+{
+    if (!route) /* 404, 405 and what was refused before any handler */
+        gateway_metrics_request(g->metrics, "none", 404, 0);
+}
+
+void api_serve(struct http_exchange *x, void *user)
+{
+    struct slice path = http_exchange_head(x)->path;
+    bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path));
+    if (reserved)
+        count_refusal(user, http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, user));
+    else
+        count_refusal(user, http_dispatch(SHORT_ROUTES, ARRAY_LEN(SHORT_ROUTES), x, user));
+}
+
+void api_serve_admin(struct http_exchange *x, void *user)
+{
+    count_refusal(user, http_dispatch(ADMIN_ROUTES, ARRAY_LEN(ADMIN_ROUTES), x, user));
+}

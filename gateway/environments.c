@@ -1,0 +1,154 @@
+#include "gateway/environments.h"
+
+#include "base/config.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "clusters/quantity.h"
+#include "gateway/session_id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ENVIRONMENTS_MAX 256
+#define MI               ((int64_t)1024 * 1024)
+
+struct environments {
+    struct environment *items;
+    size_t count;
+};
+
+/* A quantity may be written as a number too: cpu: 1. */
+static int read_quantity(const struct json_t *resources, const char *key, bool milli, int64_t *out,
+                         struct err *err)
+{
+    const struct json_t *value = json_get(resources, key);
+    char number[32];
+    if (!value)
+        return 0;
+    const char *text = json_text(value);
+    if (!text && json_is_number(value)) {
+        snprintf(number, sizeof(number), "%.3f", json_number(value, 0));
+        text = number;
+    }
+    if (!text)
+        return err_set(err, ERR_CONFIG, "%s is not a quantity", key);
+    int rc = milli ? quantity_parse_milli(text, out, err) : quantity_parse(text, out, err);
+    if (rc < 0 || *out <= 0)
+        return err_set(err, ERR_CONFIG, "%s: '%s' is not a quantity above 0", key, text);
+    return 0;
+}
+
+static int read_languages(struct environment *e, const struct json_t *list, struct err *err)
+{
+    if (!json_is_array(list) || json_count(list) == 0 ||
+        json_count(list) > ENVIRONMENT_LANGUAGES_MAX)
+        return err_set(err, ERR_CONFIG, "languages: a list of 1 to %d names is needed",
+                       ENVIRONMENT_LANGUAGES_MAX);
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct slice name = slice_of(json_text(json_item(list, i)));
+        if (!session_id_is_language(name))
+            return err_set(err, ERR_CONFIG, "languages: entry %zu is not a language's name", i + 1);
+        memcpy(e->languages[e->language_count++], name.at, name.len);
+    }
+    return 0;
+}
+
+static int read_environment(struct environment *e, const char *name, const struct json_t *from,
+                            struct err *err)
+{
+    const struct json_t *resources = json_get(from, "resources");
+    if (!session_id_is_label(slice_of(name)))
+        return err_set(err, ERR_CONFIG, "the name is not a DNS label");
+    if (*json_get_text(from, "image", "") == '\0')
+        return err_set(err, ERR_CONFIG, "image is needed");
+    snprintf(e->name, sizeof(e->name), "%s", name);
+    snprintf(e->image, sizeof(e->image), "%s", json_get_text(from, "image", ""));
+    snprintf(e->description, sizeof(e->description), "%s", json_get_text(from, "description", ""));
+    e->millicpu = 500;
+    e->memory_bytes = 256 * MI;
+    e->disk_bytes = 64 * MI;
+    e->pids = json_int(json_get(from, "pids"), 64);
+    if (e->pids < 8 || e->pids > 32768)
+        return err_set(err, ERR_CONFIG, "pids must be between 8 and 32768");
+    int rc = read_quantity(resources, "cpu", true, &e->millicpu, err);
+    if (rc == 0)
+        rc = read_quantity(resources, "memory", false, &e->memory_bytes, err);
+    if (rc == 0)
+        rc = read_quantity(resources, "disk", false, &e->disk_bytes, err);
+    return rc == 0 ? read_languages(e, json_get(from, "languages"), err) : rc;
+}
+
+struct environments *environments_parse(const struct json_t *file, struct err *err)
+{
+    const struct json_t *map = json_get(file, "environments");
+    size_t count = json_count(map);
+    if (!json_is_object(map) || count == 0 || count > ENVIRONMENTS_MAX) {
+        err_set(err, ERR_CONFIG, "a map 'environments' with 1 to %d entries is needed",
+                ENVIRONMENTS_MAX);
+        return NULL;
+    }
+    struct environments *e = mem_alloc(sizeof(*e));
+    e->items = mem_array(count, sizeof(*e->items));
+    const char *name;
+    struct json_t *value;
+    void *it = NULL;
+    while ((it = json_next(map, it, &name, &value))) {
+        if (read_environment(&e->items[e->count++], name, value, err) < 0) {
+            err_wrap(err, "environment '%s'", name);
+            environments_free(&e);
+            return NULL;
+        }
+    }
+    return e;
+}
+
+struct environments *environments_read(const char *path, struct err *err)
+{
+    struct json_t *file = yaml_read_file(path, err);
+    struct environments *e = NULL;
+    if (file) {
+        e = environments_parse(file, err);
+        if (!e)
+            err_wrap(err, "%s", path);
+        json_free(file);
+    }
+    return e;
+}
+
+void environments_free(struct environments **e)
+{
+    if (!*e)
+        return;
+    free((*e)->items);
+    free(*e);
+    *e = NULL;
+}
+
+const struct environment *environments_get(const struct environments *e, const char *name)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        if (strcmp(e->items[i].name, name) == 0)
+            return &e->items[i];
+    }
+    return NULL;
+}
+
+size_t environments_count(const struct environments *e)
+{
+    return e->count;
+}
+
+const struct environment *environments_at(const struct environments *e, size_t i)
+{
+    return &e->items[i];
+}
+
+bool environment_has_language(const struct environment *e, struct slice language)
+{
+    for (int i = 0; i < e->language_count; i++) {
+        if (slice_eq(language, e->languages[i]))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/* environments.h - what a session can start from: image, languages, resources, by name. Read once
+ * from a YAML file. */
+#pragma once
+#include "base/err.h"
+#include "base/slice.h"
+#include <stdint.h>
+
+struct environments;
+struct json_t;
+
+#define ENVIRONMENT_LANGUAGES_MAX 32
+
+struct environment {
+    char name[64];
+    char image[256];
+    char description[256];
+    char languages[ENVIRONMENT_LANGUAGES_MAX][33];
+    int language_count;
+    int64_t millicpu;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t pids;
+};
+
+struct environments *environments_read(const char *path, struct err *err) CHECK_RESULT;
+struct environments *environments_parse(const struct json_t *file, struct err *err) CHECK_RESULT;
+void environments_free(struct environments **e);
+const struct environment *environments_get(const struct environments *e, const char *name);
+size_t environments_count(const struct environments *e);
+const struct environment *environments_at(const struct environments *e, size_t i);
+bool environment_has_language(const struct environment *e, struct slice language);

@@ -1,0 +1,45 @@
+#include "gateway/exec_body.h"
+
+#include "gateway/session_id.h"
+
+#include <stdio.h>
+
+#define DEFAULT_LANGUAGE "python"
+
+static void add_member(struct buf *out, const struct json_member *m)
+{
+    if (out->len > 1)
+        buf_add_text(out, ",");
+    if (json_member_is(m, "timeout")) {
+        buf_add_text(out, "\"timeout_seconds\"");
+    } else {
+        buf_add_text(out, "\"");
+        buf_add(out, m->key.at, m->key.len);
+        buf_add_text(out, "\"");
+    }
+    buf_add_text(out, ":");
+    buf_add(out, m->value.at, m->value.len);
+}
+
+int exec_body_from_execute(struct slice body, char *language, size_t language_size, struct buf *out,
+                           struct err *err)
+{
+    struct json_members it;
+    struct json_member m;
+    snprintf(language, language_size, DEFAULT_LANGUAGE);
+    if (json_members_text(body, "language", language, language_size) &&
+        !session_id_is_language(slice_of(language)))
+        return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
+    buf_add_text(out, "{");
+    json_members_init(&it, body);
+    while (json_members_next(&it, &m)) {
+        if (json_member_is(&m, "language") && m.value.len > 0 && *m.value.at != '"')
+            return err_set(err, ERR_INVALID_ARGUMENT, "language must be a text");
+        if (!json_member_is(&m, "language"))
+            add_member(out, &m);
+    }
+    buf_add_text(out, "}");
+    if (it.bad)
+        return err_set(err, ERR_BAD_JSON, "the body is not a JSON object");
+    return 0;
+}

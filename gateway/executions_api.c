@@ -1,0 +1,332 @@
+#include "gateway/executions_api.h"
+
+#include "base/json.h"
+#include "base/loop.h"
+#include "gateway/agent_call.h"
+#include "gateway/agent_relay.h"
+#include "gateway/ending.h"
+#include "gateway/environments.h"
+#include "gateway/exec_body.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/locate.h"
+#include "gateway/placement.h"
+#include "gateway/request.h"
+#include "gateway/result_reply.h"
+#include "gateway/session_table.h"
+#include "gateway/tender.h"
+#include "http/http_reply.h"
+
+#include <stdio.h>
+
+#define HEAD_SLACK_MS 10000 /* beyond the wait that the client asked for */
+#define BODY_MS       60000 /* for a body that comes slowly */
+#define REPLY_MAX     ((size_t)16 * 1024 * 1024)
+
+static void proceed(struct request *r);
+
+/* -- 4. to the agent -- */
+
+static void submit_relay(struct request *r, struct session *s)
+{
+    char target[96];
+    snprintf(target, sizeof(target), "/v1/exec/%s?wait=%lld", r->language, (long long)r->wait_s);
+    const struct agent_relay how = {.method = HTTP_METHOD_POST,
+                                    .target = target,
+                                    .head_ms = BODY_MS + r->wait_s * 1000 + HEAD_SLACK_MS,
+                                    .total_ms = BODY_MS + r->wait_s * 1000 + 2 * HEAD_SLACK_MS,
+                                    .body_max = EXEC_BODY_MAX,
+                                    .is_exec = true};
+    agent_relay_start(r, s, &how);
+}
+
+static void on_submitted(int status, struct slice body, const struct err *err, void *user)
+{
+    struct request *r = user;
+    char eid[EXECUTION_ID_SIZE];
+    r->call = NULL;
+    if (err) {
+        request_problem(r, err);
+        return;
+    }
+    if (status / 100 == 2 && json_members_text(body, "execution_id", eid, sizeof(eid))) {
+        session_see_execution(r->s, eid, status == 202, world_wall_ms(r->g->world));
+        session_table_changed(r->g->sessions, r->s);
+        gateway_metrics_execution(r->g->metrics, r->language);
+        http_reply_header(r->x, "Spillway-Execution-Id", eid);
+    }
+    request_reply(r, status, status < 400 ? "application/json" : "application/problem+json", body);
+}
+
+static void submit_collected(struct request *r, struct session *s)
+{
+    char target[192];
+    int len = snprintf(target, sizeof(target), "/v1/exec/%s?wait=%lld", r->language,
+                       (long long)r->wait_s);
+    INVARIANT(len > 0 && (size_t)len < sizeof(target));
+    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
+                                           .target = target,
+                                           .body = buf_slice(&r->body),
+                                           .content_type =
+                                               r->is_text ? "text/plain" : "application/json",
+                                           .idempotency_key = r->key_given ? r->execution_id : NULL,
+                                           .total_ms = r->wait_s * 1000 + HEAD_SLACK_MS,
+                                           .reply_max = REPLY_MAX};
+    if (!r->s)
+        r->s = session_ref(s);
+    r->call = agent_call_start(r->g, s, &req, on_submitted, r);
+}
+
+/* -- 3. until the session is ready -- */
+
+static void answer_ended(struct request *r, const struct session *s)
+{
+    if (s->failure.code != ERR_NONE)
+        request_problem(r, &s->failure);
+    else if (strcmp(s->reason, "unschedulable") == 0)
+        request_problemf(r, ERR_CAPACITY_FULL, "the cluster found no room for the sandbox");
+    else if (session_state(s) == SESSION_ERROR)
+        request_problemf(r, ERR_SANDBOX_LOST, "the session ended before it took the code: %s",
+                         s->reason);
+    else
+        request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
+}
+
+static void wait_ready(struct request *r)
+{
+    struct session *s = r->s;
+    bool may_begin_anew = session_state(s) == SESSION_STOPPED && !r->placed &&
+                          s->spec.cleanup == SESSION_CLEANUP_COMPLETION;
+    if (session_is_usable(s)) {
+        tender_start(r->g, s); /* does nothing where it is tended */
+        if (r->has_body)
+            submit_collected(r, s);
+        else
+            submit_relay(r, s);
+    } else if (may_begin_anew) {
+        session_unref(s);
+        r->s = NULL;
+        proceed(r);
+    } else if (session_is_over(s) ||
+               (session_state(s) == SESSION_STOPPING && strcmp(s->reason, "unschedulable") == 0)) {
+        answer_ended(r, s);
+    } else if (r->timed_out) {
+        request_problemf(r, ERR_SESSION_NOT_READY,
+                         "the session is still %s after %lld ms; nothing was submitted",
+                         session_state_word(session_state(s)),
+                         (long long)(world_now_ms(r->g->world) - r->begun_ms));
+    } else {
+        if (session_state(s) != SESSION_PENDING)
+            tender_start(r->g, s);
+        request_wait(r, s, wait_ready);
+    }
+}
+
+static void use_session(struct request *r, struct session *s)
+{
+    const struct environment *e = environments_get(r->g->environments, s->spec.environment);
+    if (e && !environment_has_language(e, slice_of(r->language))) {
+        request_problemf(r, ERR_UNKNOWN_LANGUAGE, "the environment '%s' does not have '%s'",
+                         e->name, r->language);
+        return;
+    }
+    if (!r->s)
+        r->s = session_ref(s);
+    wait_ready(r);
+}
+
+static void begin_session(struct request *r, bool again)
+{
+    const struct session_request_defaults defaults = {
+        .environments = r->g->environments,
+        .environment = r->g->conf.default_environment,
+        .runtime_class = r->g->conf.runtime_class,
+        .cleanup = SESSION_CLEANUP_COMPLETION,
+        .limits = &r->g->conf.limits,
+    };
+    struct err err;
+    int rc = 0;
+    if (!r->has_create)
+        rc = session_request_parse(&r->create, (struct slice){0}, &defaults, &err);
+    if (rc < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    r->has_create = true;
+    if (!environment_has_language(r->create.environment, slice_of(r->language))) {
+        request_problemf(r, ERR_UNKNOWN_LANGUAGE, "the environment '%s' does not have '%s'",
+                         r->create.environment->name, r->language);
+        return;
+    }
+    r->create.spec.again = again;
+    struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, true, &err);
+    if (!s) {
+        request_problem(r, &err);
+        return;
+    }
+    locate_forget_miss(r->g, r->id);
+    r->placed = true;
+    r->s = session_ref(s);
+    request_wait(r, s, wait_ready);
+}
+
+/* -- 2. what may have run already -- */
+
+static void after_recall(struct request *r)
+{
+    struct located where;
+    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    r->recalled = true;
+    locate_now(r->g, r->id, r->tenant, &where);
+    const struct tombstone *t = where.kind == LOCATE_ENDED ? where.tombstone : NULL;
+    if (t && *r->execution_id && tombstone_execution(t, r->execution_id))
+        result_reply_lost(r, r->execution_id, &whole);
+    else if (t && t->cleanup == SESSION_CLEANUP_IDLE)
+        request_problemf(r, ERR_SESSION_ENDED,
+                         "the session '%s' has ended, with its files and variables", r->id);
+    else if (t && *r->execution_id && !t->agreed && !r->insists)
+        request_problemf(
+            r, ERR_SESSION_ENDED,
+            "the sandbox was lost, so it is not known whether '%s' ran; ?recreate=true "
+            "runs it in a new one",
+            r->execution_id);
+    else
+        proceed(r);
+}
+
+/* At most once across incarnations: an id with a stored result is that execution. */
+static void recall(struct request *r)
+{
+    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    char in_body[EXECUTION_ID_SIZE];
+    if (!r->is_text &&
+        json_members_text(buf_slice(&r->body), "execution_id", in_body, sizeof(in_body))) {
+        r->key_given = false; /* the body's word counts */
+        snprintf(r->execution_id, sizeof(r->execution_id), "%s", in_body);
+    }
+    if (*r->execution_id && session_id_is_name(slice_of(r->execution_id)))
+        result_reply_stored(r, r->execution_id, &whole, after_recall);
+    else
+        after_recall(r);
+}
+
+/* -- 1. which session -- */
+
+static void exec_located(struct request *r, const struct located *where)
+{
+    bool has_past =
+        where->kind == LOCATE_ENDED || (where->kind == LOCATE_LIVING && where->session->spec.again);
+    if (where->kind == LOCATE_FOREIGN)
+        request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
+    else if (has_past && !r->has_body)
+        request_collect(r, EXEC_BODY_MAX, recall);
+    else if (has_past && !r->recalled)
+        recall(r);
+    else if (where->kind == LOCATE_LIVING)
+        use_session(r, where->session);
+    else
+        begin_session(r, where->kind == LOCATE_ENDED);
+}
+
+static void proceed(struct request *r)
+{
+    request_locate_dead(r, exec_located);
+}
+
+/* -- 0. the request itself -- */
+
+static int check_type(struct request *r, bool text_too, struct err *err)
+{
+    const struct http_head *head = http_exchange_head(r->x);
+    struct slice type = http_head_get(head, "Content-Type");
+    size_t end = 0;
+    while (end < type.len && type.at[end] != ';' && type.at[end] != ' ')
+        end++;
+    type.len = end;
+    r->is_text = slice_eq_nocase(type, "text/plain");
+    if (!slice_eq_nocase(type, "application/json") && !(text_too && r->is_text))
+        return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "code comes as application/json%s",
+                       text_too ? ", or as it is as text/plain" : "");
+    if (head->content_length > (int64_t)EXEC_BODY_MAX)
+        return err_set(err, ERR_PAYLOAD_TOO_LARGE, "the body is larger than %zu bytes",
+                       (size_t)EXEC_BODY_MAX);
+    if (!http_exchange_has_body(r->x))
+        return err_set(err, ERR_BAD_REQUEST, "there is no code");
+    return 0;
+}
+
+static int check_fields(struct request *r, struct err *err)
+{
+    const struct http_head *head = http_exchange_head(r->x);
+    struct slice key = http_head_get(head, "Idempotency-Key");
+    int rc = http_query_int(head->query, "wait", 0, r->g->conf.limits.wait_max_ms / 1000,
+                            &r->wait_s, err);
+    if (rc == 0)
+        rc = http_query_bool(head->query, "recreate", &r->insists, err);
+    if (rc == 0 && key.at)
+        rc = session_id_check_name(key, "Idempotency-Key", r->execution_id, err);
+    r->key_given = rc == 0 && key.at;
+    return rc;
+}
+
+static int check_language(struct request *r, struct slice language, struct err *err)
+{
+    if (!session_id_is_language(language))
+        return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
+    snprintf(r->language, sizeof(r->language), "%.*s", SLICE_ARG(language));
+    return 0;
+}
+
+void executions_api_exec(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    r->until_ms = r->begun_ms + g->conf.limits.ready_wait_ms;
+    int rc = check_language(r, m->params[1], &err);
+    if (rc == 0)
+        rc = check_fields(r, &err);
+    if (rc == 0)
+        rc = check_type(r, true, &err);
+    if (rc < 0)
+        request_problem(r, &err);
+    else
+        proceed(r);
+}
+
+/* -- the synchronous spelling -- */
+
+static void execute_collected(struct request *r)
+{
+    struct buf body;
+    struct err err;
+    buf_init(&body, EXEC_BODY_MAX + 64);
+    if (exec_body_from_execute(buf_slice(&r->body), r->language, sizeof(r->language), &body, &err) <
+        0) {
+        buf_fini(&body);
+        request_problem(r, &err);
+        return;
+    }
+    buf_fini(&r->body);
+    r->body = body;
+    proceed(r);
+}
+
+void executions_api_execute(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    r->until_ms = r->begun_ms + g->conf.limits.ready_wait_ms;
+    r->wait_s = g->conf.limits.wait_max_ms / 1000;
+    int rc = check_fields(r, &err);
+    if (rc == 0)
+        rc = check_type(r, false, &err);
+    if (rc < 0)
+        request_problem(r, &err);
+    else
+        request_collect(r, EXEC_BODY_MAX, execute_collected);
+}

@@ -1,0 +1,15 @@
+/* executions_api.h - the calls that run code and read what came of it (PRODUCT §2.2). `user` is the
+ * gateway. */
+#pragma once
+#include "http/http_dispatch.h"
+
+http_route_f executions_api_exec; /* POST …/exec/{language} */
+http_route_f
+    executions_api_execute; /* POST …/execute: language in the body, answers with the result */
+
+/* results_api.c */
+http_route_f executions_api_result;
+http_route_f executions_api_list;
+http_route_f executions_api_get;
+http_route_f executions_api_cancel;
+http_route_f executions_api_stdin;

@@ -1,0 +1,49 @@
+/* gateway.h - everything a gateway is made of, composed in main and handed to those who act. No
+ * functions. */
+#pragma once
+#include "gateway/gateway_config.h"
+#include "gateway/site_key.h"
+
+struct loop;
+struct world;
+struct http_caller;
+struct kube_client;
+struct kube_store;
+struct watermark_feed;
+struct reservations;
+struct redis_client;
+struct result_store;
+struct peers;
+struct upstream;
+struct auth;
+struct environments;
+struct session_table;
+struct record_cache;
+struct gateway_metrics;
+struct sweeper;
+struct locator;
+
+struct gateway {
+    struct gateway_config conf;
+    char name[128];
+    struct site_key keys;
+    struct loop *loop;
+    struct world *world;
+    struct http_caller *caller;
+    struct kube_client *kube;
+    struct kube_store *store;
+    struct watermark_feed *feed;
+    struct reservations *reservations;
+    struct redis_client *redis;
+    struct result_store *results;
+    struct peers *peers;
+    struct upstream *agents;
+    struct auth *auth;
+    struct environments *environments;
+    struct session_table *sessions;
+    struct record_cache *records;
+    struct gateway_metrics *metrics;
+    struct locator *locator;
+    struct sweeper *sweeper;
+    bool draining;
+};

@@ -1,0 +1,57 @@
+/* gateway_config.h - the gateway's configuration: one table of keys, see base/config.h for the
+ * spellings.
+ *
+ * Ownership: the texts belong to the `struct config` that gateway_config_read() gives. */
+#pragma once
+#include "base/config.h"
+#include "base/log.h"
+
+enum gateway_auth { GATEWAY_AUTH_KEYS, GATEWAY_AUTH_NONE };
+
+struct gateway_limits {
+    int64_t execution_ms, execution_max_ms;
+    int64_t session_ms, session_max_ms;
+    int64_t idle_ms, linger_ms;
+    int64_t ready_wait_ms, start_ms, wait_max_ms;
+    int64_t output_bytes, code_bytes, create_body_bytes;
+    int64_t tombstone_ms, tombstones;
+    int64_t record_cache_bytes;
+    int64_t executions;
+    int64_t sessions_per_tenant; /* 0: no quota */
+    int64_t sessions;            /* living ones of the site */
+    int64_t millicpu_max, memory_bytes_max, disk_bytes_max;
+    int64_t connections;
+};
+
+struct gateway_config {
+    const char *name; /* of this gateway: "" became host and process id */
+    const char *site;
+    struct config_list listen;
+    struct config_list admin_listen;
+    const char *auth_mode;
+    enum gateway_auth auth;
+    const char *auth_keys_file;
+    const char *site_key_file;
+    const char *kube_url, *kube_config, *kube_namespace;
+    int64_t kube_call_ms;
+    const char *redis_url, *redis_password_file;
+    int64_t redis_timeout_ms;
+    const char *environments_file, *default_environment;
+    const char *agent_image;
+    int64_t agent_port;
+    const char *runtime_class; /* "": the cluster's default */
+    int64_t drain_ms;
+    const char *log_level;
+    struct gateway_limits limits;
+};
+
+/* Reads and checks; NULL with err set when anything is wrong. */
+struct config *gateway_config_read(int argc, char **argv, struct gateway_config *out,
+                                   struct err *err) CHECK_RESULT;
+/* What the table cannot say: auth against listeners, words. Pure. */
+int gateway_config_check(struct gateway_config *c, struct err *err) CHECK_RESULT;
+/* Only this machine can connect there. */
+bool gateway_config_is_loopback(const char *address);
+
+extern const struct config_key GATEWAY_CONFIG_KEYS[];
+extern const size_t GATEWAY_CONFIG_KEY_COUNT;

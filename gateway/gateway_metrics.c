@@ -1,0 +1,176 @@
+#include "gateway/gateway_metrics.h"
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "clusters/kube_store.h"
+#include "gateway/gateway.h"
+#include "gateway/record_cache.h"
+#include "gateway/session_table.h"
+#include "gateway/watermark_view.h"
+#include "router/peers.h"
+#include "router/redis_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct gateway_metrics {
+    struct metrics *registry;
+    struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
+        *results, *executions, *takeovers, *sessions, *tombstones, *redis_up, *watch_up,
+        *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes;
+};
+
+static struct metric_family *counter(struct gateway_metrics *m, const char *name, const char *help,
+                                     const char *labels)
+{
+    return metrics_family(m->registry, METRIC_COUNTER, name, help, labels, NULL, 0);
+}
+
+static struct metric_family *gauge(struct gateway_metrics *m, const char *name, const char *help,
+                                   const char *labels)
+{
+    return metrics_family(m->registry, METRIC_GAUGE, name, help, labels, NULL, 0);
+}
+
+static struct metric_family *latency(struct gateway_metrics *m, const char *name, const char *help,
+                                     const char *labels)
+{
+    return metrics_family(m->registry, METRIC_HISTOGRAM, name, help, labels,
+                          METRICS_LATENCY_BUCKETS, METRICS_LATENCY_BUCKET_COUNT);
+}
+
+static void declare_events(struct gateway_metrics *m)
+{
+    m->requests = counter(m, "spillway_http_requests_total",
+                          "Requests answered, by operation and status code.", "operation,code");
+    m->request_seconds =
+        latency(m, "spillway_http_request_seconds",
+                "Time from a request's head to the end of its answer.", "operation");
+    m->placements =
+        counter(m, "spillway_placements_total",
+                "Decisions where a new session goes, with their reason.", "site,reason");
+    m->start_seconds = latency(m, "spillway_session_start_seconds",
+                               "Time from a create request to the agent's first answer.", "");
+    m->deleted = counter(m, "spillway_pods_deleted_total",
+                         "Sandbox pods that this gateway deleted.", "cause");
+    m->results = counter(m, "spillway_results_total",
+                         "Results copied to the result store, by outcome.", "outcome");
+    m->executions =
+        counter(m, "spillway_executions_total", "Executions that agents accepted.", "language");
+    m->takeovers = counter(m, "spillway_takeovers_total",
+                           "Sessions taken over because nobody tended them.", "");
+}
+
+static void declare_state(struct gateway_metrics *m)
+{
+    m->sessions = gauge(m, "spillway_sessions", "Living sessions known here, by state.", "state");
+    m->tombstones = gauge(m, "spillway_tombstones", "Ended sessions remembered in memory.", "");
+    m->redis_up = gauge(m, "spillway_redis_up", "1 while the result store can be reached.", "");
+    m->watch_up =
+        gauge(m, "spillway_watch_connected", "1 while the watches of the API server are good.", "");
+    m->slots_free =
+        gauge(m, "spillway_slots_free", "Room for further sandboxes of default size.", "");
+    m->slots_total = gauge(m, "spillway_slots", "Room for sandboxes of default size in all.", "");
+    m->peers = gauge(m, "spillway_gateways", "Living gateways of the site, this one included.", "");
+    m->pods = gauge(m, "spillway_pods", "Pods in the sandbox namespace.", "");
+    m->nodes = gauge(m, "spillway_nodes", "Nodes of the cluster.", "");
+    m->loop_lag = gauge(m, "spillway_loop_lag_seconds",
+                        "Longest turn of the event loop since the last scrape.", "");
+    m->cache_bytes =
+        gauge(m, "spillway_record_cache_bytes", "Results of finished executions in memory.", "");
+    metric_set(metric_with(gauge(m, "spillway_build_info", "1, with the version.", "version"),
+                           SPILLWAY_VERSION),
+               1);
+}
+
+struct gateway_metrics *gateway_metrics_new(void)
+{
+    struct gateway_metrics *m = mem_alloc(sizeof(*m));
+    m->registry = metrics_new();
+    declare_events(m);
+    declare_state(m);
+    return m;
+}
+
+void gateway_metrics_free(struct gateway_metrics **m)
+{
+    if (!*m)
+        return;
+    metrics_free(&(*m)->registry);
+    free(*m);
+    *m = NULL;
+}
+
+static double seconds(int64_t ms)
+{
+    return (double)ms / 1000.0;
+}
+
+void gateway_metrics_request(struct gateway_metrics *m, const char *operation, int status,
+                             int64_t took_ms)
+{
+    char code[8];
+    snprintf(code, sizeof(code), "%d", status);
+    metric_add(metric_with(m->requests, operation, code), 1);
+    metric_observe(metric_with(m->request_seconds, operation), seconds(took_ms));
+}
+
+void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason)
+{
+    metric_add(metric_with(m->placements, site, reason), 1);
+}
+
+void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms)
+{
+    metric_observe(metric_with(m->start_seconds), seconds(took_ms));
+}
+
+void gateway_metrics_pod_deleted(struct gateway_metrics *m, const char *cause)
+{
+    metric_add(metric_with(m->deleted, cause), 1);
+}
+
+void gateway_metrics_result(struct gateway_metrics *m, bool stored)
+{
+    metric_add(metric_with(m->results, stored ? "stored" : "failed"), 1);
+}
+
+void gateway_metrics_execution(struct gateway_metrics *m, const char *language)
+{
+    metric_add(metric_with(m->executions, language), 1);
+}
+
+void gateway_metrics_takeover(struct gateway_metrics *m)
+{
+    metric_add(metric_with(m->takeovers), 1);
+}
+
+static void set(struct metric_family *f, double value)
+{
+    metric_set(metric_with(f), value);
+}
+
+void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct buf *out)
+{
+    for (int i = 0; i < SESSION_STATE_COUNT; i++) {
+        enum session_state state = (enum session_state)i;
+        if (state == SESSION_STOPPED || state == SESSION_ERROR)
+            continue; /* these do not live */
+        metric_set(metric_with(m->sessions, session_state_word(state)),
+                   (double)session_table_count_state(g->sessions, state));
+    }
+    struct watermark_view w;
+    watermark_view_take(g, &w);
+    set(m->slots_free, (double)w.slots_free);
+    set(m->slots_total, (double)w.slots_total);
+    set(m->tombstones, (double)session_table_tombstone_count(g->sessions));
+    set(m->redis_up, redis_client_up(g->redis));
+    set(m->watch_up, kube_store_connected(g->store));
+    set(m->peers, (double)peers_count(g->peers));
+    set(m->pods, (double)kube_store_pod_count(g->store));
+    set(m->nodes, (double)kube_store_node_count(g->store));
+    set(m->loop_lag, seconds(loop_take_worst_lag_ms(g->loop)));
+    set(m->cache_bytes, (double)record_cache_bytes(g->records));
+    metrics_print(m->registry, out);
+}

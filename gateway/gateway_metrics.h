@@ -1,0 +1,22 @@
+/* gateway_metrics.h - the gateway's metrics: declared in one place, counted where things happen. */
+#pragma once
+#include "base/buf.h"
+#include <stdint.h>
+
+struct gateway;
+struct gateway_metrics;
+
+struct gateway_metrics *gateway_metrics_new(void) CHECK_RESULT;
+void gateway_metrics_free(struct gateway_metrics **m);
+
+void gateway_metrics_request(struct gateway_metrics *m, const char *operation, int status,
+                             int64_t took_ms);
+void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason);
+void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms);
+void gateway_metrics_pod_deleted(struct gateway_metrics *m, const char *cause);
+void gateway_metrics_result(struct gateway_metrics *m, bool stored);
+void gateway_metrics_execution(struct gateway_metrics *m, const char *language);
+void gateway_metrics_takeover(struct gateway_metrics *m);
+
+/* Reads the gauges from the gateway and prints all. */
+void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct buf *out);

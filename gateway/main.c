@@ -1,0 +1,266 @@
+/* main.c - puts a gateway together, runs it, takes it apart. */
+#include "base/log.h"
+#include "base/loop.h"
+#include "clusters/kube_client.h"
+#include "clusters/kube_store.h"
+#include "gateway/api.h"
+#include "gateway/auth.h"
+#include "gateway/ending.h"
+#include "gateway/environments.h"
+#include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/locate.h"
+#include "gateway/record_cache.h"
+#include "gateway/session_sync.h"
+#include "gateway/session_table.h"
+#include "gateway/small_file.h"
+#include "gateway/sweeper.h"
+#include "gateway/tender.h"
+#include "http/http_call.h"
+#include "http/http_server.h"
+#include "http/upstream.h"
+#include "router/peers.h"
+#include "router/redis_client.h"
+#include "router/result_store.h"
+#include "watermark/reservations.h"
+#include "watermark/watermark_feed.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define RESERVATION_MS 15000
+
+struct program {
+    struct gateway g;
+    struct config *config;
+    struct http_server *api, *admin;
+    struct timer *drain_timer;
+    bool draining;
+};
+
+/* -- the parts -- */
+
+static void name_gateway(struct gateway *g)
+{
+    char host[64] = "";
+    if (*g->conf.name) {
+        snprintf(g->name, sizeof(g->name), "%s", g->conf.name);
+        return;
+    }
+    if (gethostname(host, sizeof(host) - 1) != 0 || !session_id_is_name(slice_of(host)))
+        snprintf(host, sizeof(host), "gateway");
+    snprintf(g->name, sizeof(g->name), "%.40s-%d", host, (int)getpid());
+}
+
+static int read_secrets(struct gateway *g, struct err *err)
+{
+    int rc = site_key_read(&g->keys, g->conf.site_key_file, err);
+    if (rc < 0)
+        return rc;
+    g->environments = environments_read(g->conf.environments_file, err);
+    if (!g->environments)
+        return -ERR_CONFIG;
+    if (!environments_get(g->environments, g->conf.default_environment))
+        return err_set(err, ERR_CONFIG, "default_environment: '%s' is not in %s",
+                       g->conf.default_environment, g->conf.environments_file);
+    g->auth = g->conf.auth == GATEWAY_AUTH_KEYS ? auth_read(g->conf.auth_keys_file, err)
+                                                : auth_new_open();
+    return g->auth ? 0 : -ERR_CONFIG;
+}
+
+static int open_redis(struct gateway *g, struct err *err)
+{
+    struct buf text;
+    struct slice rest, line = {0};
+    int number = 0, rc = 0;
+    buf_init(&text, 4096);
+    if (*g->conf.redis_password_file)
+        rc = small_file_read(g->conf.redis_password_file, &text, err);
+    rest = buf_slice(&text);
+    char password[1024] = "";
+    if (rc == 0 && small_file_line(&rest, &line, &number) && line.len < sizeof(password))
+        snprintf(password, sizeof(password), "%.*s", SLICE_ARG(line));
+    if (rc == 0) {
+        g->redis = redis_client_new(g->loop, g->conf.redis_url, *password ? password : NULL,
+                                    g->conf.redis_timeout_ms, err);
+        rc = g->redis ? 0 : err_wrap(err, "redis.url");
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+static int open_cluster(struct gateway *g, struct err *err)
+{
+    const struct kube_client_conf conf = {
+        .url = *g->conf.kube_url ? g->conf.kube_url : NULL,
+        .kubeconfig = *g->conf.kube_config ? g->conf.kube_config : NULL,
+        .namespace_name = g->conf.kube_namespace,
+        .call_ms = g->conf.kube_call_ms,
+    };
+    g->caller = http_caller_new(g->loop);
+    g->kube = kube_client_new(g->loop, g->caller, &conf, err);
+    if (!g->kube)
+        return err_wrap(err, "kubernetes");
+    g->store = kube_store_new(g->loop, g->kube);
+    g->feed = watermark_feed_new(g->world, g->store);
+    g->reservations = reservations_new(RESERVATION_MS);
+    return 0;
+}
+
+static int build(struct gateway *g, struct err *err)
+{
+    name_gateway(g);
+    int rc = read_secrets(g, err);
+    if (rc < 0)
+        return rc;
+    g->loop = loop_new();
+    g->world = loop_world(g->loop);
+    g->metrics = gateway_metrics_new();
+    g->sessions =
+        session_table_new(g->loop, (size_t)g->conf.limits.tombstones, g->conf.limits.tombstone_ms);
+    g->records = record_cache_new((size_t)g->conf.limits.record_cache_bytes);
+    g->locator = locator_new(g);
+    g->agents = upstream_new(g->loop, &UPSTREAM_CONF_DEFAULT);
+    rc = open_redis(g, err);
+    if (rc == 0)
+        rc = open_cluster(g, err);
+    if (rc < 0)
+        return rc;
+    g->results = result_store_new(g->redis, g->conf.limits.tombstone_ms);
+    g->peers = peers_new(g->loop, g->redis, g->conf.site, g->name);
+    session_sync_start(g);
+    g->sweeper = sweeper_new(g);
+    return 0;
+}
+
+static bool leave_session(struct session *s, void *user)
+{
+    (void)user;
+    tender_free(&s->tender);
+    ending_free(&s->ending);
+    return true;
+}
+
+static void take_apart(struct gateway *g)
+{
+    sweeper_free(&g->sweeper);
+    if (g->sessions)
+        session_table_each(g->sessions, leave_session, NULL);
+    peers_free(&g->peers);
+    kube_store_free(&g->store);
+    kube_client_free(&g->kube);
+    http_caller_free(&g->caller);
+    result_store_free(&g->results);
+    redis_client_free(&g->redis);
+    upstream_free(&g->agents);
+    watermark_feed_free(&g->feed);
+    reservations_free(&g->reservations);
+    locator_free(&g->locator);
+    session_table_free(&g->sessions);
+    record_cache_free(&g->records);
+    gateway_metrics_free(&g->metrics);
+    auth_free(&g->auth);
+    environments_free(&g->environments);
+    loop_free(&g->loop);
+}
+
+/* -- the listeners -- */
+
+static int listen_all(struct http_server *server, const struct config_list *addresses,
+                      const char *inherited_name, struct err *err)
+{
+    char inherited[32];
+    int fd = http_server_inherited_fd(inherited_name);
+    if (fd >= 0) {
+        snprintf(inherited, sizeof(inherited), "fd:%d", fd);
+        if (http_server_listen(server, inherited, err) < 0)
+            return err_wrap(err, "handed-over socket '%s'", inherited_name);
+    }
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (http_server_listen(server, addresses->items[i], err) < 0)
+            return err_wrap(err, "listen on %s", addresses->items[i]);
+    }
+    return 0;
+}
+
+static int open_servers(struct program *p, struct err *err)
+{
+    struct http_server_conf conf = HTTP_SERVER_CONF_DEFAULT;
+    conf.connections_max = (unsigned)p->g.conf.limits.connections;
+    conf.server_name = "api";
+    p->api = http_server_new(p->g.loop, &conf, api_serve, &p->g);
+    conf.server_name = "admin";
+    p->admin = http_server_new(p->g.loop, &conf, api_serve_admin, &p->g);
+    int rc = listen_all(p->api, &p->g.conf.listen, "api", err);
+    return rc == 0 ? listen_all(p->admin, &p->g.conf.admin_listen, "admin", err) : rc;
+}
+
+/* -- the end -- */
+
+static void stop(void *user)
+{
+    struct program *p = user;
+    loop_stop(p->g.loop);
+}
+
+/* First: answer what runs and take nothing new; sessions go on without this gateway. Second signal:
+ * at once. */
+static void on_stop_signal(void *user)
+{
+    struct program *p = user;
+    if (p->draining) {
+        stop(p);
+        return;
+    }
+    p->draining = true;
+    p->g.draining = true;
+    LOG(LOG_INFO, "draining", KV("connections", (int64_t)http_server_connections(p->api)));
+    timer_start(p->g.world, p->drain_timer, p->g.conf.drain_ms, 0);
+    http_server_drain(p->api, stop, p);
+}
+
+static int run(struct program *p, struct err *err)
+{
+    int rc = build(&p->g, err);
+    if (rc == 0)
+        rc = open_servers(p, err);
+    if (rc < 0)
+        return rc;
+    p->drain_timer = timer_new(p->g.world, stop, p);
+    loop_on_signal(p->g.loop, SIGTERM, on_stop_signal, p);
+    loop_on_signal(p->g.loop, SIGINT, on_stop_signal, p);
+    LOG(LOG_INFO, "started", KV("gateway", (const char *)p->g.name), KV("site", p->g.conf.site),
+        KV("port", http_server_port(p->api)), KV("admin_port", http_server_port(p->admin)),
+        KV("version", SPILLWAY_VERSION));
+    loop_run(p->g.loop);
+    LOG(LOG_INFO, "stopped", KV("gateway", (const char *)p->g.name));
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {0};
+    struct err err;
+    enum log_level level = LOG_INFO;
+    signal(SIGPIPE, SIG_IGN);
+    log_set_program("spillway-gateway");
+    p.config = gateway_config_read(argc, argv, &p.g.conf, &err);
+    if (!p.config) {
+        LOG(LOG_ERROR, "configuration_error", KV("error", (const char *)err.msg));
+        return 1;
+    }
+    if (log_level_from_text(p.g.conf.log_level, &level))
+        log_set_level(level);
+    int rc = run(&p, &err);
+    if (rc < 0)
+        LOG(LOG_ERROR, "cannot_start", KV("error", (const char *)err.msg));
+    if (p.g.loop) {
+        timer_free(p.g.world, &p.drain_timer);
+        http_server_free(&p.api);
+        http_server_free(&p.admin);
+    }
+    take_apart(&p.g);
+    config_free(&p.config);
+    return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,318 @@
+#include "gateway/placement.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "clusters/kube_client.h"
+#include "clusters/kube_store.h"
+#include "clusters/pod_manifest.h"
+#include "gateway/environments.h"
+#include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/session_request.h"
+#include "gateway/session_table.h"
+#include "gateway/tender.h"
+#include "router/decision.h"
+#include "router/result_store.h"
+#include "watermark/reservations.h"
+#include "watermark/watermark_feed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TRIES_MAX        4
+#define RETRY_MS         100
+#define LIFETIME_SLACK_S 120
+
+struct placement {
+    struct gateway *g;
+    struct session *s;
+    struct json_t *pod;
+    bool adopt_any;
+    int tries;
+    struct timer *timer;
+};
+
+static void create_pod(struct placement *p);
+
+static void free_placement(struct placement *p)
+{
+    timer_free(p->g->world, &p->timer);
+    json_free(p->pod);
+    session_unref(p->s);
+    free(p);
+}
+
+/* -- outcomes -- */
+
+static void succeed(struct placement *p)
+{
+    struct gateway *g = p->g;
+    struct session *s = p->s;
+    reservations_release(g->reservations, s->id);
+    if (session_state(s) == SESSION_PENDING)
+        fsm_move(&s->fsm, SESSION_CREATING);
+    tender_start(g, s);
+    session_table_changed(g->sessions, s);
+    free_placement(p);
+}
+
+static void fail(struct placement *p, const struct err *err)
+{
+    struct gateway *g = p->g;
+    struct session *s = p->s;
+    reservations_release(g->reservations, s->id);
+    s->failure = *err;
+    snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
+    snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
+    LOG(LOG_WARN, "session_refused", KV("session", s->id), KV("code", s->reason),
+        KV("detail", err->msg));
+    fsm_move(&s->fsm, SESSION_ERROR);
+    session_table_remove(g->sessions, s, NULL);
+    free_placement(p);
+}
+
+static void failf(struct placement *p, enum err_code code, const char *text)
+{
+    struct err err;
+    err_set(&err, code, "%s", text);
+    fail(p, &err);
+}
+
+static void nothing_more(const struct slice *value, const struct err *err, void *user)
+{
+    /* When the store is down the old tombstone stays; its epoch tells that it is another's. */
+    (void)value;
+    (void)err;
+    (void)user;
+}
+
+static void created(struct placement *p)
+{
+    struct session *s = p->s;
+    if (s->spec.again)
+        result_store_drop_tombstone(p->g->results, s->id, nothing_more, NULL);
+    LOG(LOG_INFO, "session_created", KV("session", s->id), KV("tenant", s->tenant),
+        KV("environment", s->spec.environment), KV("reason", s->spec.placement_reason),
+        KV("took_ms", world_now_ms(p->g->world) - s->created_ms));
+    succeed(p);
+}
+
+/* -- a pod of that name is there -- */
+
+static void meet(struct placement *p, const struct kube_pod *pod)
+{
+    struct session *s = p->s;
+    if (strcmp(pod->marks.epoch, s->epoch) == 0 && *pod->marks.epoch) {
+        session_see_pod(s, pod, world_now_ms(p->g->world));
+        created(p); /* our own create had gone through */
+    } else if (strcmp(pod->marks.tenant, s->tenant) != 0) {
+        failf(p, ERR_SESSION_CONFLICT, "the id is in use");
+    } else if (pod->terminating || !kube_pod_alive(pod)) {
+        failf(p, ERR_SESSION_STOPPING, "an earlier session of this id is still stopping");
+    } else if (!p->adopt_any && strcmp(pod->marks.fingerprint, s->fingerprint) != 0) {
+        failf(p, ERR_SESSION_CONFLICT, "the session exists and was made by another request");
+    } else {
+        s->placed_here = false;
+        session_adopt_pod(s, pod);
+        session_see_pod(s, pod, world_now_ms(p->g->world));
+        succeed(p);
+    }
+}
+
+static void again_soon(struct placement *p)
+{
+    timer_start(p->g->world, p->timer, RETRY_MS, 0);
+}
+
+static void on_met(const struct kube_result *r, void *user)
+{
+    struct placement *p = user;
+    struct err err;
+    struct kube_pod *pod = r->err ? NULL : kube_pod_parse(r->object, &err);
+    if (pod) {
+        struct json_t *object = json_ref(r->object);
+        meet(p, pod);
+        kube_pod_free(&pod);
+        json_free(object);
+    } else if (!r->err) {
+        fail(p, &err);
+    } else if (r->err->code == ERR_NOT_FOUND && ++p->tries < TRIES_MAX) {
+        again_soon(
+            p); /* gone meanwhile, or the create is still on its way: the name keeps it single */
+    } else {
+        failf(p, ERR_UNAVAILABLE, "the Kubernetes API does not answer");
+    }
+}
+
+static void look(struct placement *p)
+{
+    (void)kube_pod_get(p->g->kube, p->s->id, on_met, p);
+}
+
+/* -- the create -- */
+
+static void on_created(const struct kube_result *r, void *user)
+{
+    struct placement *p = user;
+    if (!r->err) {
+        kube_store_learn(p->g->store, r->object);
+        created(p);
+    } else if (r->err->code == ERR_CONFLICT || r->outcome_unknown) {
+        look(p);
+    } else if (r->err->code == ERR_CAPACITY_FULL) {
+        watermark_feed_refused(p->g->feed);
+        fail(p, r->err);
+    } else if (r->err->code == ERR_UNAVAILABLE || r->err->code == ERR_OVERLOADED) {
+        fail(p, r->err);
+    } else {
+        LOG(LOG_ERROR, "pod_refused", KV("session", p->s->id), KV("error", r->err->msg));
+        failf(p, ERR_INTERNAL, "the cluster refused the sandbox");
+    }
+}
+
+static void create_pod(struct placement *p)
+{
+    (void)kube_pod_create(p->g->kube, p->pod, on_created, p);
+}
+
+static void on_timer(void *user)
+{
+    create_pod(user);
+}
+
+/* -- the manifest -- */
+
+static struct json_t *limits_of(const struct gateway *g, const struct session_request *req)
+{
+    const struct gateway_limits *l = &g->conf.limits;
+    struct json_t *j = json_new_object();
+    json_set_int(j, "execution_ms", l->execution_ms);
+    json_set_int(j, "execution_max_ms", l->execution_max_ms);
+    json_set_int(j, "output_bytes", l->output_bytes);
+    json_set_int(j, "code_bytes", l->code_bytes);
+    json_set_int(j, "executions_max", l->executions);
+    json_set_int(j, "pids", req->environment->pids);
+    json_set_int(j, "workspace_bytes", req->spec.disk_bytes);
+    return j;
+}
+
+static struct json_t *build_pod(struct gateway *g, const struct session *s,
+                                const struct session_request *req)
+{
+    char token[DIGEST_HEX], token_sha256[DIGEST_HEX];
+    site_key_token(&g->keys, s->key_index, s->id, s->epoch, s->nonce, token);
+    digest_sha256_hex(slice_of(token), token_sha256);
+    struct json_t *spec = session_spec_to_json(&s->spec);
+    struct json_t *limits = limits_of(g, req);
+    const struct pod_manifest m = {
+        .session_id = s->id,
+        .namespace_name = kube_client_namespace(g->kube),
+        .site = g->conf.site,
+        .tenant = s->tenant,
+        .epoch = s->epoch,
+        .nonce = s->nonce,
+        .token_sha256 = token_sha256,
+        .fingerprint = s->fingerprint,
+        .deadline_wall_ms = s->deadline_wall_ms,
+        .lifetime_max_s = g->conf.limits.session_max_ms / 1000 + LIFETIME_SLACK_S,
+        .spec = spec,
+        .image = req->environment->image,
+        .agent_image = g->conf.agent_image,
+        .runtime_class = *s->spec.runtime_class ? s->spec.runtime_class : NULL,
+        .millicpu = s->spec.millicpu,
+        .memory_bytes = s->spec.memory_bytes,
+        .disk_bytes = s->spec.disk_bytes,
+        .pids = req->environment->pids,
+        .limits = limits,
+    };
+    struct json_t *pod = pod_manifest_build(&m);
+    json_free(spec);
+    json_free(limits);
+    return pod;
+}
+
+/* -- the decision -- */
+
+void placement_shape(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes,
+                     struct kube_resources *out)
+{
+    /* As clusters/pod_manifest asks: the workspace lives in the sandbox's memory. */
+    *out = (struct kube_resources){
+        .millicpu = millicpu, .memory_bytes = memory_bytes + disk_bytes, .pods = 1};
+}
+
+static int decide(struct gateway *g, const struct session_request *req, struct decision *out,
+                  struct err *err)
+{
+    struct decision_input in = {.local = watermark_feed_take(g->feed),
+                                .now_ms = world_now_ms(g->world),
+                                .wish = req->placement,
+                                .site = g->conf.site};
+    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &in.shape);
+    in.reserved = reservations_count(g->reservations, in.now_ms);
+    decision_make(&in, out);
+    gateway_metrics_placement(g->metrics, g->conf.site, decision_reason_name(out->reason));
+    if (out->kind == DECISION_LOCAL)
+        return 0;
+    if (out->reason == DECISION_REASON_NO_SUCH_SITE)
+        return err_set(err, ERR_INVALID_ARGUMENT, "placement: %s",
+                       decision_reason_text(out->reason));
+    return err_set(err, out->kind == DECISION_FULL ? ERR_CAPACITY_FULL : ERR_UNAVAILABLE, "%s",
+                   decision_reason_text(out->reason));
+}
+
+static int check_quota(struct gateway *g, const char *tenant, struct err *err)
+{
+    const struct gateway_limits *l = &g->conf.limits;
+    if ((int64_t)session_table_count(g->sessions) >= l->sessions)
+        return err_set(err, ERR_OVERLOADED, "the site's limit of %lld sessions is reached",
+                       (long long)l->sessions);
+    if (l->sessions_per_tenant > 0 &&
+        (int64_t)session_table_count_tenant(g->sessions, tenant) >= l->sessions_per_tenant)
+        return err_set(err, ERR_QUOTA_EXCEEDED, "the tenant's quota of %lld sessions is used up",
+                       (long long)l->sessions_per_tenant);
+    return 0;
+}
+
+static struct session *make_session(struct gateway *g, const char *id, const char *tenant,
+                                    const struct session_request *req, const struct decision *d)
+{
+    struct session *s = session_new(id, tenant, world_now_ms(g->world));
+    session_spec_copy(&s->spec, &req->spec);
+    snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s",
+             decision_reason_name(d->reason));
+    session_request_fingerprint(req, site_key_at(&g->keys, 0), s->fingerprint);
+    world_random_hex(g->world, s->epoch, 16);
+    world_random_hex(g->world, s->nonce, 16);
+    s->env = req->env ? json_ref(req->env) : NULL;
+    s->created_wall_ms = world_wall_ms(g->world);
+    s->deadline_wall_ms = s->created_wall_ms + s->spec.timeout_ms;
+    s->placed_here = true;
+    return s;
+}
+
+struct session *placement_start(struct gateway *g, const char *id, const char *tenant,
+                                struct session_request *req, bool adopt_any, struct err *err)
+{
+    struct decision d;
+    if (check_quota(g, tenant, err) < 0 || decide(g, req, &d, err) < 0)
+        return NULL;
+    struct session *s = make_session(g, id, tenant, req, &d);
+    struct placement *p = mem_alloc(sizeof(*p));
+    p->g = g;
+    p->s = session_ref(s);
+    p->pod = build_pod(g, s, req);
+    p->adopt_any = adopt_any;
+    p->timer = timer_new(g->world, on_timer, p);
+    session_table_add(g->sessions, s);
+    reservations_take(g->reservations, s->id, world_now_ms(g->world));
+    create_pod(p);
+    return s;
+}
+
+bool placement_was_created(const struct session *s)
+{
+    return s->placed_here;
+}

@@ -1,0 +1,94 @@
+#include "gateway/record_cache.h"
+
+#include "base/mem.h"
+#include "gateway/session_id.h"
+#include "sandbox/result_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#define ENTRY_OVERHEAD 512
+
+struct entry {
+    char key[SESSION_ID_SIZE + EXECUTION_ID_SIZE];
+    struct result_record *record;
+    size_t bytes;
+    UT_hash_handle hh;
+};
+
+struct record_cache {
+    struct entry *entries; /* the least recently used first */
+    size_t bytes, bytes_max;
+};
+
+struct record_cache *record_cache_new(size_t bytes_max)
+{
+    struct record_cache *c = mem_alloc(sizeof(*c));
+    c->bytes_max = bytes_max;
+    return c;
+}
+
+static void drop(struct record_cache *c, struct entry *e)
+{
+    HASH_DEL(c->entries, e);
+    c->bytes -= e->bytes;
+    result_record_free(&e->record);
+    free(e);
+}
+
+void record_cache_free(struct record_cache **c)
+{
+    if (!*c)
+        return;
+    while ((*c)->entries)
+        drop(*c, (*c)->entries);
+    free(*c);
+    *c = NULL;
+}
+
+static struct entry *find(struct record_cache *c, const char *session_id, const char *execution_id)
+{
+    char key[SESSION_ID_SIZE + EXECUTION_ID_SIZE];
+    struct entry *e;
+    snprintf(key, sizeof(key), "%s/%s", session_id, execution_id);
+    HASH_FIND_STR(c->entries, key, e);
+    return e;
+}
+
+void record_cache_put(struct record_cache *c, const char *session_id, const char *execution_id,
+                      struct result_record *record, size_t bytes)
+{
+    struct entry *e = find(c, session_id, execution_id);
+    if (e)
+        drop(c, e);
+    bytes += ENTRY_OVERHEAD;
+    if (bytes > c->bytes_max) {
+        result_record_free(&record);
+        return;
+    }
+    while (c->bytes + bytes > c->bytes_max)
+        drop(c, c->entries);
+    e = mem_alloc(sizeof(*e));
+    snprintf(e->key, sizeof(e->key), "%s/%s", session_id, execution_id);
+    e->record = record;
+    e->bytes = bytes;
+    c->bytes += bytes;
+    HASH_ADD_STR(c->entries, key, e);
+}
+
+const struct result_record *record_cache_get(struct record_cache *c, const char *session_id,
+                                             const char *execution_id)
+{
+    struct entry *e = find(c, session_id, execution_id);
+    if (!e)
+        return NULL;
+    HASH_DEL(c->entries, e); /* to the end of the order */
+    HASH_ADD_STR(c->entries, key, e);
+    return e->record;
+}
+
+size_t record_cache_bytes(const struct record_cache *c)
+{
+    return c->bytes;
+}

@@ -1,0 +1,90 @@
+/* request.h - one client's call on its way through the gateway: who asks, for which session, and
+ * what it waits for.
+ *
+ * A handler opens a request, goes from step to step (each a function), and ends it with exactly one
+ * of the request_reply…, request_problem… or request_done() calls; the request is gone then. A
+ * client that goes away while the request waits ends it too. Ownership: the request owns what its
+ * fields say; the exchange is ended with it. */
+#pragma once
+#include "base/buf.h"
+#include "gateway/gateway.h"
+#include "gateway/session.h"
+#include "gateway/session_request.h"
+#include "http/http_dispatch.h"
+
+struct json_t;
+struct located;
+struct request;
+
+typedef void request_step_f(struct request *r);
+typedef void request_located_f(struct request *r, const struct located *where);
+
+struct request {
+    struct gateway *g;
+    struct http_exchange *x;
+    const char *operation; /* of the route: for metrics */
+    const char *tenant;
+    int64_t begun_ms;
+    char id[SESSION_ID_SIZE];          /* "" until it is known */
+    char explicit_id[SESSION_ID_SIZE]; /* named by the client in path or field; "": none */
+    char minted_id[SESSION_ID_SIZE];   /* nginx' proposal */
+
+    /* what it waits for */
+    struct session *s; /* referenced, or NULL */
+    struct session_waiter waiter;
+    struct timer *timer;
+    request_step_f *step;
+    request_step_f *fresh_step;
+    request_located_f *on_located;
+    bool timed_out;
+    int64_t until_ms; /* of the whole wait */
+
+    /* of single operations */
+    struct session_request create;
+    bool has_create;
+    bool placed;  /* this request began the placement */
+    bool insists; /* ?recreate=true */
+    char language[40];
+    char execution_id[EXECUTION_ID_SIZE];
+    bool key_given; /* execution_id came as Idempotency-Key */
+    bool is_text;   /* the body is the code itself */
+    bool recalled;  /* earlier incarnations were asked for execution_id */
+    struct buf body;
+    bool has_body;
+    int64_t wait_s;
+    bool has_until;
+    enum session_state until_state;
+    struct agent_call *call;
+};
+
+/* Which answers a request needs before its handler runs. */
+enum request_needs { REQUEST_OPEN = 0, REQUEST_TENANT = 1, REQUEST_READY = 2 };
+
+/* Checks ids before anything else, then the tenant, then whether the gateway is ready. NULL: it was
+ * answered. `path_id` {NULL,0}: the path names no session. */
+struct request *request_open(struct gateway *g, struct http_exchange *x,
+                             const struct http_route_match *m, struct slice path_id,
+                             unsigned needs) CHECK_RESULT;
+
+void request_reply(struct request *r, int status, const char *content_type, struct slice body);
+void request_reply_json(struct request *r, int status, struct json_t *body /* takes */);
+void request_problem(struct request *r, const struct err *err);
+void request_problemf(struct request *r, enum err_code code, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* The exchange has been ended by somebody else (a relay). */
+void request_done(struct request *r, int status);
+
+/* `step` runs when the session changes, or at r->until_ms (then timed_out is set). */
+void request_wait(struct request *r, struct session *s, request_step_f *step);
+/* `step` runs once the agent's word on the session is known here: at once where it is tended, else
+ * as soon as its agent answered, but at most FRESH_WAIT_MS later. r->s is the session then. */
+void request_fresh(struct request *r, struct session *s, request_step_f *step);
+/* `fn` runs with the session's place; an error is answered here. */
+void request_locate(struct request *r, request_located_f *fn);
+/* As locate_start_dead(): for those who would begin the session. */
+void request_locate_dead(struct request *r, request_located_f *fn);
+/* Living session of this tenant, or an answer: 404, and 409 session_ended where it has ended. For
+ * calls that need its sandbox. */
+bool request_takes_living(struct request *r, const struct located *where);
+/* Whole body, at most `max`; then `step`. The body is in r->body. */
+void request_collect(struct request *r, size_t max, request_step_f *step);

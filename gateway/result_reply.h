@@ -1,0 +1,19 @@
+/* result_reply.h - answers to result calls without an agent: from a stored record, or about what
+ * never was or is lost. */
+#pragma once
+#include "gateway/request.h"
+#include "sandbox/result_query.h"
+
+struct result_record;
+
+void result_reply_record(struct request *r, const struct result_record *record,
+                         const struct result_query *q);
+/* 200 with `pending` and no execution id: nothing was submitted. */
+void result_reply_pending(struct request *r, const struct result_query *q);
+/* 200 with `lost`: it was submitted, and its sandbox went before its end could be seen. */
+void result_reply_lost(struct request *r, const char *execution_id, const struct result_query *q);
+
+/* Memory, then the result store. `missing` runs when neither has it; an answer of an error is given
+ * here when the store cannot be asked. The query is kept by the caller until then. */
+void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,
+                         request_step_f *missing);

@@ -1,0 +1,284 @@
+/* results_api.c - what came of executions: their results, their list, cancelling and feeding them.
+ */
+#include "base/json.h"
+#include "base/loop.h"
+#include "gateway/agent_relay.h"
+#include "gateway/executions_api.h"
+#include "gateway/locate.h"
+#include "gateway/record_cache.h"
+#include "gateway/request.h"
+#include "gateway/result_reply.h"
+#include "gateway/session_table.h"
+
+#include <stdio.h>
+
+#define CALL_MS        10000
+#define STDIN_BODY_MAX ((int64_t)1024 * 1024)
+
+static int read_query(const struct request *r, struct result_query *q, struct err *err)
+{
+    return result_query_parse(http_exchange_head(r->x)->query, q, err);
+}
+
+static void no_such_execution(struct request *r)
+{
+    request_problemf(r, ERR_EXECUTION_NOT_FOUND, "there is no execution '%s' in the session '%s'",
+                     r->execution_id, r->id);
+}
+
+/* -- result -- */
+
+static void relay_result(struct request *r)
+{
+    char target[1024];
+    struct err err;
+    struct result_query q;
+    if (agent_relay_target(r, "/v1/result", target, sizeof(target), &err) < 0 ||
+        read_query(r, &q, &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    const struct agent_relay how = {.method = HTTP_METHOD_GET,
+                                    .target = target,
+                                    .head_ms = q.wait_s * 1000 + CALL_MS,
+                                    .total_ms = q.wait_s * 1000 + 3 * CALL_MS};
+    agent_relay_start(r, r->s, &how);
+}
+
+/* The newest is this one, and it has ended: nobody need be asked. */
+static const char *finished(const struct session *s, const struct result_query *q)
+{
+    if (*q->execution_id)
+        return q->execution_id;
+    bool sure = s->tender && s->activity.running == 0 &&
+                strcmp(s->last_execution, s->activity.last_execution) == 0;
+    return sure && *s->last_execution ? s->last_execution : NULL;
+}
+
+static void result_of_started(struct request *r, const struct result_query *q)
+{
+    struct session *s = r->s;
+    const char *eid = finished(s, q);
+    const struct result_record *record = eid ? record_cache_get(r->g->records, s->id, eid) : NULL;
+    if (record)
+        result_reply_record(r, record, q);
+    else if (session_state(s) == SESSION_STOPPING && *s->last_execution)
+        /* Its agent may go any moment; what had ended is in the store. */
+        result_reply_stored(r, *q->execution_id ? q->execution_id : s->last_execution, q,
+                            relay_result);
+    else
+        relay_result(r);
+}
+
+static void result_of_living(struct request *r)
+{
+    struct session *s = r->s;
+    struct result_query q;
+    struct err err;
+    if (read_query(r, &q, &err) < 0) {
+        request_problem(r, &err);
+    } else if (session_is_started(s) && !session_is_over(s)) {
+        result_of_started(r, &q);
+    } else if (*q.execution_id) {
+        snprintf(r->execution_id, sizeof(r->execution_id), "%s", q.execution_id);
+        no_such_execution(r);
+    } else if (r->timed_out || q.wait_s == 0 || session_is_over(s)) {
+        result_reply_pending(r, &q);
+    } else {
+        r->until_ms = r->begun_ms + q.wait_s * 1000;
+        request_wait(r, s, result_of_living);
+    }
+}
+
+static void result_missing(struct request *r)
+{
+    const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
+    struct result_query q;
+    struct err err;
+    if (read_query(r, &q, &err) < 0)
+        request_problem(r, &err);
+    else if (t && tombstone_execution(t, r->execution_id))
+        result_reply_lost(r, r->execution_id, &q);
+    else
+        no_such_execution(r);
+}
+
+static void result_of_ended(struct request *r, const struct tombstone *t)
+{
+    struct result_query q;
+    struct err err;
+    if (read_query(r, &q, &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s",
+             *q.execution_id ? q.execution_id : t->last_execution);
+    if (*r->execution_id)
+        result_reply_stored(r, r->execution_id, &q, result_missing);
+    else
+        result_reply_pending(r, &q);
+}
+
+static void result_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_LIVING)
+        request_fresh(r, where->session, result_of_living);
+    else if (where->kind == LOCATE_ENDED)
+        result_of_ended(r, where->tombstone);
+    else
+        request_problemf(r, ERR_SESSION_NOT_FOUND, "there is no session '%s'", r->id);
+}
+
+void executions_api_result(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct result_query q;
+    struct err err;
+    if (!r)
+        return;
+    if (read_query(r, &q, &err) < 0)
+        request_problem(r, &err);
+    else
+        request_locate(r, result_located);
+}
+
+/* -- what the agent answers itself: list, get, cancel, stdin -- */
+
+static struct request *open_execution(struct http_exchange *x, const struct http_route_match *m,
+                                      struct gateway *g)
+{
+    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (r && session_id_check_name(m->params[1], "an execution id", r->execution_id, &err) < 0) {
+        request_problem(r, &err);
+        return NULL;
+    }
+    return r;
+}
+
+static void relay_call(struct request *r, enum http_method method, const char *path,
+                       int64_t body_max)
+{
+    char target[1024];
+    struct err err;
+    if (agent_relay_target(r, path, target, sizeof(target), &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    const struct agent_relay how = {.method = method,
+                                    .target = target,
+                                    .head_ms = body_max ? 6 * CALL_MS : CALL_MS,
+                                    .total_ms = body_max ? 6 * CALL_MS : CALL_MS,
+                                    .body_max = body_max};
+    agent_relay_start(r, r->s, &how);
+}
+
+static void relay_execution(struct request *r, enum http_method method, const char *what,
+                            int64_t body_max)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "/v1/executions/%s%s", r->execution_id, what);
+    if (session_is_started(r->s))
+        relay_call(r, method, path, body_max);
+    else
+        no_such_execution(r);
+}
+
+static void reply_item(struct request *r, const struct tombstone *t)
+{
+    const struct json_t *item = tombstone_execution(t, r->execution_id);
+    if (item)
+        request_reply_json(r, 200, json_copy(item));
+    else
+        no_such_execution(r);
+}
+
+static void reply_items(struct request *r, struct json_t *items)
+{
+    struct json_t *j = json_new_object();
+    json_set(j, "items", items);
+    json_set(j, "continue", json_new_null());
+    request_reply_json(r, 200, j);
+}
+
+static void list_fresh(struct request *r)
+{
+    if (session_is_started(r->s))
+        relay_call(r, HTTP_METHOD_GET, "/v1/executions", 0);
+    else
+        reply_items(r, json_new_array());
+}
+
+static void get_fresh(struct request *r)
+{
+    relay_execution(r, HTTP_METHOD_GET, "", 0);
+}
+
+static void cancel_fresh(struct request *r)
+{
+    relay_execution(r, HTTP_METHOD_DELETE, "", 0);
+}
+
+static void stdin_fresh(struct request *r)
+{
+    relay_execution(r, HTTP_METHOD_POST, "/stdin", STDIN_BODY_MAX);
+}
+
+static void list_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_ENDED)
+        reply_items(r, json_ref(where->tombstone->executions));
+    else if (request_takes_living(r, where))
+        request_fresh(r, where->session, list_fresh);
+}
+
+static void get_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_ENDED)
+        reply_item(r, where->tombstone);
+    else if (request_takes_living(r, where))
+        request_fresh(r, where->session, get_fresh);
+}
+
+/* Of an ended session: it had ended, as the agent says of one that has. */
+static void cancel_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_ENDED)
+        reply_item(r, where->tombstone);
+    else if (request_takes_living(r, where))
+        request_fresh(r, where->session, cancel_fresh);
+}
+
+static void stdin_located(struct request *r, const struct located *where)
+{
+    if (request_takes_living(r, where))
+        request_fresh(r, where->session, stdin_fresh);
+}
+
+void executions_api_list(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    if (r)
+        request_locate(r, list_located);
+}
+
+void executions_api_get(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = open_execution(x, m, user);
+    if (r)
+        request_locate(r, get_located);
+}
+
+void executions_api_cancel(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = open_execution(x, m, user);
+    if (r)
+        request_locate(r, cancel_located);
+}
+
+void executions_api_stdin(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = open_execution(x, m, user);
+    if (r)
+        request_locate(r, stdin_located);
+}

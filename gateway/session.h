@@ -1,0 +1,154 @@
+/* session.h - one living session as this gateway knows it: its state machine and what moves it.
+ * Pure: time from outside.
+ *
+ * What is here is rebuilt at any time from the pod (session_see_pod) and from the agent
+ * (session_see_activity). Ownership: counted. The table, a waiter, and each machine that works on a
+ * session hold a reference; what ended stays readable for those who still hold one. */
+#pragma once
+#include "base/digest.h"
+#include "base/fsm.h"
+#include "base/slice.h"
+#include "gateway/session_id.h"
+#include "gateway/session_spec.h"
+#include "http/upstream.h"
+#include <stdint.h>
+#include <uthash.h>
+
+struct kube_pod;
+struct json_t;
+struct tender;
+struct ending;
+struct agent_call;
+struct session;
+
+#define SESSION_STATES(X)                                                                          \
+    X(SESSION, PENDING,                                                                            \
+      FSM_TO(SESSION_CREATING) | FSM_TO(SESSION_STOPPING) | FSM_TO(SESSION_ERROR))                 \
+    X(SESSION, CREATING,                                                                           \
+      FSM_TO(SESSION_READY) | FSM_TO(SESSION_EXECUTING) | FSM_TO(SESSION_STOPPING) |               \
+          FSM_TO(SESSION_ERROR))                                                                   \
+    X(SESSION, READY,                                                                              \
+      FSM_TO(SESSION_EXECUTING) | FSM_TO(SESSION_STOPPING) | FSM_TO(SESSION_ERROR))                \
+    X(SESSION, EXECUTING,                                                                          \
+      FSM_TO(SESSION_READY) | FSM_TO(SESSION_STOPPING) | FSM_TO(SESSION_ERROR))                    \
+    X(SESSION, STOPPING, FSM_TO(SESSION_STOPPED) | FSM_TO(SESSION_ERROR))                          \
+    X(SESSION, STOPPED, 0)                                                                         \
+    X(SESSION, ERROR, 0)
+
+enum session_state { SESSION_STATES(FSM_ENUM) SESSION_STATE_COUNT };
+
+/* Why a session ended, on the wire. */
+#define SESSION_REASON_SIZE 32
+
+typedef void session_waiter_f(void *user);
+
+/* Is told once of the next change; embedded in the one who waits. */
+struct session_waiter {
+    struct session_waiter *prev, *next; /* NULL when not waiting */
+    session_waiter_f *fn;
+    void *user;
+};
+
+/* The agent's words, GET /v1/activity. */
+struct session_activity {
+    int64_t seq;
+    bool started, quiesced;
+    int64_t running;
+    int64_t idle_ms;
+    int64_t executions;
+    int64_t last_end_ms;
+    int64_t tended_ms;
+    char last_execution[EXECUTION_ID_SIZE]; /* "": none */
+    char tender[EXECUTION_ID_SIZE];
+    char epoch[33];
+    struct json_t *unstored; /* array; owned */
+};
+
+struct session {
+    char id[SESSION_ID_SIZE];
+    char tenant[SESSION_ID_SIZE];
+    struct fsm fsm;
+    struct session_spec spec;
+    char epoch[33], nonce[33];
+    char fingerprint[DIGEST_HEX];
+    struct json_t *env; /* only where the session was created, until the agent has it */
+
+    char pod_name[SESSION_ID_SIZE];
+    char pod_uid[64];
+    char namespace_name[SESSION_ID_SIZE];
+    char node_name[256];
+    struct upstream_target agent; /* host "" until the pod has an address */
+    bool pod_ready;
+    bool pod_gone;                         /* deleted from the cluster */
+    bool pod_over;                         /* Succeeded or Failed */
+    bool pod_deleting;                     /* deletionTimestamp is set */
+    int64_t unschedulable_since_ms;        /* 0: it is not */
+    char pod_trouble[SESSION_REASON_SIZE]; /* reason that the pod itself gives: oom_killed, evicted,
+                                              … */
+    char pod_message[256];
+
+    char reason[SESSION_REASON_SIZE]; /* of the end */
+    char message[256];
+    struct err failure; /* placement: what whoever waits for it is told */
+
+    int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;
+    int64_t activity_wall_ms;
+    int64_t created_ms;               /* monotonic, of this gateway's knowledge */
+    struct session_activity activity; /* last seen */
+    int64_t activity_seen_ms;         /* when; 0: never */
+    char last_execution[EXECUTION_ID_SIZE];
+    struct json_t *executions; /* ids that this gateway knows of: {eid: "running" | "stored"}; for
+                                  the case that the pod is lost */
+    int key_index;             /* which site key the pod's token was made with */
+
+    struct tender *tender;
+    struct ending *ending;
+    bool placed_here;   /* this gateway made its pod */
+    int64_t refused_ms; /* when the agent last refused to end; 0: never */
+    int64_t probed_ms;  /* sweeper: last asked who tends it */
+    struct agent_call *probe;
+
+    struct session_waiter waiters; /* ring */
+    bool wake_planned;
+    int references;
+    UT_hash_handle hh; /* session_table's */
+};
+
+struct session *session_new(const char *id, const char *tenant, int64_t now_ms) CHECK_RESULT;
+struct session *session_ref(struct session *s);
+void session_unref(struct session *s);
+
+enum session_state session_state(const struct session *s);
+const char *session_state_word(enum session_state s); /* "pending" … */
+bool session_state_from_word(const char *word, enum session_state *out);
+bool session_is_over(const struct session *s);   /* STOPPED or ERROR */
+bool session_is_usable(const struct session *s); /* READY or EXECUTING, and nobody ends it */
+bool session_is_started(const struct session *s);
+
+/* The pod as the store shows it. True when anything that others can see has changed. */
+bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_ms);
+/* Takes the identity of a pod that exists already (after a restart, or when a create met it). */
+void session_adopt_pod(struct session *s, const struct kube_pod *pod);
+/* 0, or ERR_BAD_JSON; on success *out owns what session_activity_fini() drops. */
+int session_activity_parse(struct session_activity *out, struct slice body,
+                           struct err *err) CHECK_RESULT;
+void session_activity_fini(struct session_activity *a);
+/* The agent's answer; takes *a. True when anything visible has changed. */
+bool session_see_activity(struct session *s, struct session_activity *a, int64_t now_ms,
+                          int64_t wall_ms);
+/* The agent took an execution. */
+void session_see_execution(struct session *s, const char *execution_id, bool running,
+                           int64_t wall_ms);
+void session_note_execution(struct session *s, const char *execution_id, const char *state);
+
+/* Why it is over by its own rules, or NULL: "deadline", "completion", "idle". *in_ms: when the next
+ * rule may bite (always set). */
+const char *session_due(const struct session *s, int64_t now_ms, int64_t wall_ms, int64_t *in_ms);
+
+void session_wait(struct session *s, struct session_waiter *w, session_waiter_f *fn, void *user);
+void session_unwait(struct session_waiter *w);
+bool session_has_waiters(const struct session *s);
+/* Tells all who wait now; those who wait again are told of the next change. */
+void session_wake(struct session *s);
+
+extern const struct fsm_table SESSION_FSM;

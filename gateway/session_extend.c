@@ -1,0 +1,139 @@
+/* session_extend.c - POST …/extend: moves a session's hard end, on its pod and in its agent. */
+#include "base/json.h"
+#include "base/loop.h"
+#include "clusters/kube_client.h"
+#include "clusters/kube_store.h"
+#include "gateway/agent_call.h"
+#include "gateway/locate.h"
+#include "gateway/request.h"
+#include "gateway/session_table.h"
+#include "gateway/session_view.h"
+#include "gateway/sessions_api.h"
+#include "gateway/tender.h"
+
+#include <stdio.h>
+
+#define AGENT_MS 3000
+
+static void reply_extended(struct request *r)
+{
+    struct session *s = r->s;
+    session_table_changed(r->g->sessions, s);
+    struct json_t *view = session_view(s, r->g->conf.site);
+    if (s->tender)
+        tender_poke(s->tender);
+    request_reply_json(r, 200, view);
+}
+
+static void on_agent(int status, struct slice body, const struct err *err, void *user)
+{
+    struct request *r = user;
+    struct err problem;
+    r->call = NULL;
+    if (err) {
+        request_problem(r, err);
+    } else if (status != 200) {
+        agent_call_problem(status, body, &problem);
+        request_problem(r, &problem);
+    } else {
+        reply_extended(r);
+    }
+}
+
+static void tell_agent(struct request *r)
+{
+    char body[64];
+    struct session *s = r->s;
+    int64_t left_ms = s->deadline_wall_ms - world_wall_ms(r->g->world);
+    snprintf(body, sizeof(body), "{\"deadline_ms\":%lld}", (long long)(left_ms > 1 ? left_ms : 1));
+    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
+                                           .target = "/v1/deadline",
+                                           .body = slice_of(body),
+                                           .total_ms = AGENT_MS};
+    r->call = agent_call_start(r->g, s, &req, on_agent, r);
+}
+
+static void on_patched(const struct kube_result *result, void *user)
+{
+    struct request *r = user;
+    if (result->err && result->err->code == ERR_NOT_FOUND) {
+        request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
+        return;
+    }
+    if (result->err) {
+        request_problem(r, result->err);
+        return;
+    }
+    kube_store_learn(r->g->store, result->object);
+    if (session_is_started(r->s))
+        tell_agent(r);
+    else
+        reply_extended(r); /* its start will carry the new deadline */
+}
+
+static void move_deadline(struct request *r, int64_t deadline_wall_ms)
+{
+    char text[32];
+    kube_time_print(deadline_wall_ms, text);
+    struct json_t *patch =
+        json_build("{s:{s:{s:s}}}", "metadata", "annotations", "spillway.dev/deadline", text);
+    (void)kube_pod_patch(r->g->kube, r->s->pod_name, patch, on_patched, r);
+    json_free(patch);
+}
+
+static int read_seconds(const struct request *r, int64_t *out_s, struct err *err)
+{
+    int64_t max_s = r->g->conf.limits.session_max_ms / 1000;
+    struct json_t *j = json_parse_object(buf_slice(&r->body), err);
+    const struct json_t *value = json_get(j, "timeout_seconds");
+    int rc = j ? 0 : -ERR_BAD_JSON;
+    *out_s = json_int(value, 0);
+    if (rc == 0 && (json_count(j) != 1 || !json_is_integer(value) || *out_s < 1))
+        rc = err_set(err, ERR_INVALID_ARGUMENT,
+                     "the body is {\"timeout_seconds\": n} with a whole number of at least 1");
+    else if (rc == 0 && *out_s > max_s)
+        rc = err_set(err, ERR_LIMIT_EXCEEDED, "timeout_seconds: the maximum is %lld",
+                     (long long)max_s);
+    json_free(j);
+    return rc;
+}
+
+static void extend_located(struct request *r, const struct located *where)
+{
+    struct err err;
+    int64_t seconds;
+    if (!request_takes_living(r, where))
+        return;
+    struct session *s = where->session;
+    int64_t max_ms = r->g->conf.limits.session_max_ms;
+    if (session_state(s) == SESSION_STOPPING || s->ending) {
+        request_problemf(r, ERR_SESSION_ENDED, "the session '%s' is stopping", r->id);
+    } else if (session_state(s) == SESSION_PENDING) {
+        request_problemf(r, ERR_SESSION_NOT_READY, "the session '%s' is not there yet", r->id);
+    } else if (read_seconds(r, &seconds, &err) < 0) {
+        request_problem(r, &err);
+    } else {
+        int64_t deadline = world_wall_ms(r->g->world) + seconds * 1000;
+        /* The pod's own backstop counts from its creation and cannot be moved. */
+        if (s->created_wall_ms > 0 && deadline > s->created_wall_ms + max_ms) {
+            request_problemf(r, ERR_LIMIT_EXCEEDED, "a session lives at most %lld seconds in all",
+                             (long long)(max_ms / 1000));
+            return;
+        }
+        r->s = session_ref(s);
+        move_deadline(r, deadline);
+    }
+}
+
+static void with_body(struct request *r)
+{
+    request_locate(r, extend_located);
+}
+
+void sessions_api_extend(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    if (r)
+        request_collect(r, (size_t)g->conf.limits.create_body_bytes, with_body);
+}

@@ -1,0 +1,80 @@
+#include "gateway/session_sync.h"
+
+#include "base/log.h"
+#include "base/world.h"
+#include "clusters/kube_store.h"
+#include "gateway/ending.h"
+#include "gateway/gateway.h"
+#include "gateway/session_table.h"
+#include "gateway/tender.h"
+#include "watermark/watermark_feed.h"
+
+#include <stdio.h>
+
+static bool is_ours(const struct kube_pod *pod)
+{
+    return pod && session_id_is_label(slice_of(pod->marks.session_id)) && *pod->marks.epoch;
+}
+
+static void on_gone(struct gateway *g, const struct kube_pod *pod)
+{
+    struct session *s = session_table_get(g->sessions, pod->marks.session_id);
+    /* A session that waits for its own pod meanwhile has another epoch, or an answer to come. */
+    if (!s || strcmp(s->epoch, pod->marks.epoch) != 0 || session_state(s) == SESSION_PENDING)
+        return;
+    upstream_forget(g->agents, &s->agent);
+    s->pod_gone = true;
+    if (s->ending)
+        ending_poke(s->ending);
+    else
+        ending_start(g, s, ENDING_POD_GONE);
+}
+
+static struct session *find_or_make(struct gateway *g, const struct kube_pod *pod)
+{
+    struct session *s = session_table_get(g->sessions, pod->marks.session_id);
+    if (s && strcmp(s->epoch, pod->marks.epoch) == 0)
+        return s;
+    if (s && session_state(s) == SESSION_PENDING)
+        return NULL; /* its placement will meet this pod by itself */
+    if (s)
+        ending_supersede(g, s);
+    s = session_new(pod->marks.session_id, pod->marks.tenant, world_now_ms(g->world));
+    session_adopt_pod(s, pod);
+    session_table_add(g->sessions, s);
+    return s;
+}
+
+static void on_seen(struct gateway *g, const struct kube_pod *pod)
+{
+    struct session *s = find_or_make(g, pod);
+    if (!s)
+        return;
+    bool was_bound = *s->node_name != '\0';
+    if (session_see_pod(s, pod, world_now_ms(g->world)))
+        session_table_changed(g->sessions, s);
+    if (!was_bound && *s->node_name)
+        watermark_feed_bound(g->feed);
+    if (s->ending)
+        ending_poke(s->ending);
+    else if (s->tender && s->pod_over)
+        ending_start(g, s, ENDING_POD_OVER);
+    else if (s->tender)
+        tender_poke(s->tender);
+}
+
+static void on_pod(const struct kube_pod *before, const struct kube_pod *after, void *user)
+{
+    struct gateway *g = user;
+    bool replaced =
+        is_ours(before) && is_ours(after) && strcmp(before->marks.epoch, after->marks.epoch) != 0;
+    if (is_ours(before) && (!after || replaced))
+        on_gone(g, before);
+    if (is_ours(after))
+        on_seen(g, after);
+}
+
+void session_sync_start(struct gateway *g)
+{
+    kube_store_subscribe(g->store, on_pod, g);
+}

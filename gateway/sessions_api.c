@@ -1,0 +1,436 @@
+#include "gateway/sessions_api.h"
+
+#include "base/json.h"
+#include "base/loop.h"
+#include "gateway/ending.h"
+#include "gateway/locate.h"
+#include "gateway/placement.h"
+#include "gateway/request.h"
+#include "gateway/session_table.h"
+#include "gateway/session_view.h"
+#include "gateway/tender.h"
+#include "http/http_reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PLACE_WAIT_MS 15000
+#define LIST_DEFAULT  100
+#define LIST_MAX      1000
+
+static void reply_session(struct request *r, int status, const struct session *s)
+{
+    request_reply_json(r, status, session_view(s, r->g->conf.site));
+}
+
+/* -- create -- */
+
+static void reply_created(struct request *r, bool created)
+{
+    char location[128];
+    snprintf(location, sizeof(location), "/api/v1/sessions/%s", r->id);
+    if (created)
+        http_reply_header(r->x, "Location", location);
+    reply_session(r, created ? 201 : 200, r->s);
+}
+
+static void wait_placed(struct request *r)
+{
+    struct session *s = r->s;
+    if (s->failure.code != ERR_NONE)
+        request_problem(r, &s->failure);
+    else if (session_state(s) != SESSION_PENDING)
+        reply_created(r, r->placed && placement_was_created(s));
+    else if (r->timed_out)
+        request_problemf(r, ERR_UNAVAILABLE, "the cluster did not answer in time");
+    else
+        request_wait(r, s, wait_placed);
+}
+
+static void create_again(struct request *r, struct session *s)
+{
+    if (session_state(s) == SESSION_STOPPING || s->pod_deleting) {
+        request_problemf(r, ERR_SESSION_STOPPING, "the session '%s' is still stopping", r->id);
+    } else if (!session_request_matches(&r->create, &r->g->keys, s->fingerprint)) {
+        request_problemf(r, ERR_SESSION_CONFLICT,
+                         "the session '%s' exists and was made by another request", r->id);
+    } else {
+        if (!session_is_started(s) && r->create.env && !s->env) {
+            /* The creator may have died with the variables: here they are again. */
+            s->env = json_ref(r->create.env);
+            if (s->tender)
+                tender_poke(s->tender);
+        }
+        r->until_ms = r->begun_ms + PLACE_WAIT_MS;
+        request_wait(r, s, wait_placed);
+        session_table_changed(r->g->sessions, s);
+    }
+}
+
+static void begin_session(struct request *r, bool again)
+{
+    struct err err;
+    r->create.spec.again = again;
+    struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, false, &err);
+    if (!s) {
+        request_problem(r, &err);
+        return;
+    }
+    locate_forget_miss(r->g, r->id);
+    r->placed = true;
+    r->until_ms = world_now_ms(r->g->world) + PLACE_WAIT_MS;
+    request_wait(r, s, wait_placed);
+}
+
+static void create_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_LIVING)
+        create_again(r, where->session);
+    else if (where->kind == LOCATE_FOREIGN)
+        request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
+    else
+        begin_session(r, where->kind == LOCATE_ENDED);
+}
+
+/* An id that was minted just now names nothing yet. */
+static void create_session(struct request *r, bool minted)
+{
+    if (minted)
+        begin_session(r, false);
+    else
+        request_locate_dead(r, create_located);
+}
+
+/* Path, body, X-Session-Id, Idempotency-Key, nginx, ourselves; two unequal explicit ones are
+ * refused. */
+static int choose_id(struct request *r, bool *minted, struct err *err)
+{
+    const char *in_body = r->create.session_id;
+    struct slice key = http_head_get(http_exchange_head(r->x), "Idempotency-Key");
+    char checked[EXECUTION_ID_SIZE];
+    if (*in_body && *r->explicit_id && strcmp(in_body, r->explicit_id) != 0)
+        return err_set(err, ERR_ID_MISMATCH, "the body names '%s', the request '%s'", in_body,
+                       r->explicit_id);
+    if (key.at && session_id_check_name(key, "Idempotency-Key", checked, err) < 0)
+        return -ERR_INVALID_ID;
+    *minted = !*in_body && !*r->explicit_id && !key.at;
+    if (*in_body || *r->explicit_id)
+        snprintf(r->id, sizeof(r->id), "%s", *in_body ? in_body : r->explicit_id);
+    else if (key.at)
+        session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
+    else if (*r->minted_id)
+        snprintf(r->id, sizeof(r->id), "%s", r->minted_id);
+    else {
+        r->id[0] = 's';
+        world_random_hex(r->g->world, r->id + 1, 16);
+    }
+    http_exchange_set_session_id(r->x, r->id);
+    return 0;
+}
+
+static int check_create_type(const struct http_head *head, struct slice body, struct err *err)
+{
+    struct slice type = http_head_get(head, "Content-Type");
+    /* curl -d says x-www-form-urlencoded of a body that is JSON; anything else must be named as
+     * what it is. */
+    if (body.len == 0 || !type.at || slice_starts_with(type, "application/json") ||
+        slice_starts_with(type, "application/x-www-form-urlencoded"))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "a create request is application/json");
+}
+
+static void with_body(struct request *r, enum session_cleanup cleanup)
+{
+    const struct session_request_defaults defaults = {
+        .environments = r->g->environments,
+        .environment = r->g->conf.default_environment,
+        .runtime_class = r->g->conf.runtime_class,
+        .cleanup = cleanup,
+        .limits = &r->g->conf.limits,
+    };
+    struct err err;
+    int rc = check_create_type(http_exchange_head(r->x), buf_slice(&r->body), &err);
+    if (rc == 0)
+        rc = session_request_parse(&r->create, buf_slice(&r->body), &defaults, &err);
+    bool minted = false;
+    r->has_create = rc == 0;
+    if (rc == 0)
+        rc = choose_id(r, &minted, &err);
+    if (rc < 0)
+        request_problem(r, &err);
+    else
+        create_session(r, minted);
+}
+
+static void with_body_idle(struct request *r)
+{
+    with_body(r, SESSION_CLEANUP_IDLE);
+}
+
+static void with_body_completion(struct request *r)
+{
+    with_body(r, SESSION_CLEANUP_COMPLETION);
+}
+
+static void collect(struct http_exchange *x, const struct http_route_match *m, struct slice path_id,
+                    struct gateway *g, request_step_f *step)
+{
+    struct request *r = request_open(g, x, m, path_id, REQUEST_TENANT | REQUEST_READY);
+    if (r)
+        request_collect(r, (size_t)g->conf.limits.create_body_bytes, step);
+}
+
+void sessions_api_create(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    collect(x, m, (struct slice){0}, user, with_body_idle);
+}
+
+void sessions_api_create_short(struct http_exchange *x, const struct http_route_match *m,
+                               void *user)
+{
+    collect(x, m, m->params[0], user, with_body_completion);
+}
+
+/* -- get -- */
+
+static bool is_reached(const struct session *s, enum session_state wanted)
+{
+    if (session_is_over(s) || session_state(s) == wanted)
+        return true;
+    /* Who waits for ready may miss the moment between two executions. */
+    return wanted == SESSION_READY && session_state(s) == SESSION_EXECUTING;
+}
+
+static void wait_until(struct request *r)
+{
+    if (r->timed_out || is_reached(r->s, r->until_state))
+        reply_session(r, 200, r->s);
+    else
+        request_wait(r, r->s, wait_until);
+}
+
+static void wait_change(struct request *r)
+{
+    reply_session(r, 200, r->s);
+}
+
+static void begin_wait(struct request *r, struct session *s)
+{
+    r->timed_out = false;
+    r->until_ms = world_now_ms(r->g->world) + r->wait_s * 1000;
+    if (r->wait_s == 0 || (r->has_until && is_reached(s, r->until_state)) || session_is_over(s))
+        reply_session(r, 200, s);
+    else
+        request_wait(r, s, r->has_until ? wait_until : wait_change);
+}
+
+static void get_fresh(struct request *r)
+{
+    begin_wait(r, r->s);
+}
+
+static void get_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_LIVING)
+        request_fresh(r, where->session, get_fresh);
+    else if (where->kind == LOCATE_ENDED)
+        request_reply_json(r, 200, json_ref(where->tombstone->view));
+    else
+        request_problemf(r, ERR_SESSION_NOT_FOUND, "there is no session '%s'", r->id);
+}
+
+static int read_wait(struct request *r, struct err *err)
+{
+    struct slice query = http_exchange_head(r->x)->query;
+    char word[16] = "";
+    int bad = 0;
+    int rc =
+        http_query_int(query, "wait", 0, r->g->conf.limits.wait_max_ms / 1000, &r->wait_s, err);
+    if (rc < 0)
+        return rc;
+    r->has_until = http_query_get(query, "until", word, sizeof(word), &bad);
+    if (bad || (r->has_until && !session_state_from_word(word, &r->until_state)))
+        return err_set(err, ERR_INVALID_ARGUMENT, "until is a status, such as 'ready'");
+    return 0;
+}
+
+void sessions_api_get(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    if (read_wait(r, &err) < 0)
+        request_problem(r, &err);
+    else
+        request_locate(r, get_located);
+}
+
+/* -- delete -- */
+
+static void reply_stopping(struct request *r, int status, const char *word, const char *message)
+{
+    request_reply_json(
+        r, status,
+        json_build("{s:s,s:s,s:s}", "session_id", r->id, "status", word, "message", message));
+}
+
+static void delete_living(struct request *r);
+
+static void begin_delete(struct request *r, struct session *s)
+{
+    if (session_state(s) == SESSION_PENDING && !r->timed_out) {
+        /* Its create is on the way to the cluster: first see what becomes of it. */
+        r->until_ms = r->begun_ms + PLACE_WAIT_MS;
+        request_wait(r, s, delete_living);
+    } else if (session_state(s) == SESSION_PENDING) {
+        request_problemf(r, ERR_UNAVAILABLE, "the cluster did not answer in time");
+    } else if (session_is_over(s)) {
+        reply_stopping(r, 200, session_state_word(session_state(s)), "the session has ended");
+    } else {
+        ending_start(r->g, s, ENDING_DELETED);
+        reply_stopping(r, 202, "stopping", "the session is stopping");
+    }
+}
+
+static void delete_living(struct request *r)
+{
+    begin_delete(r, r->s);
+}
+
+static void delete_located(struct request *r, const struct located *where)
+{
+    if (where->kind == LOCATE_LIVING)
+        begin_delete(r, where->session);
+    else if (where->kind == LOCATE_ENDED)
+        reply_stopping(r, 200, json_get_text(where->tombstone->view, "status", "stopped"),
+                       "the session has ended");
+    else
+        request_problemf(r, ERR_SESSION_NOT_FOUND, "there is no session '%s'", r->id);
+}
+
+void sessions_api_delete(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    if (r)
+        request_locate(r, delete_located);
+}
+
+/* -- list -- */
+
+struct listing {
+    struct request *r;
+    bool by_state;
+    enum session_state state;
+    char after[SESSION_ID_SIZE];
+    const struct session **living;
+    const struct tombstone **ended;
+    size_t living_count, ended_count;
+};
+
+static bool list_living(struct session *s, void *user)
+{
+    struct listing *l = user;
+    if (strcmp(s->tenant, l->r->tenant) == 0 && strcmp(s->id, l->after) > 0 &&
+        (!l->by_state || session_state(s) == l->state))
+        l->living[l->living_count++] = s;
+    return true;
+}
+
+/* The ended ones are shown to those who ask for them. */
+static bool list_ended(const struct tombstone *t, void *user)
+{
+    struct listing *l = user;
+    const char *status = json_get_text(t->view, "status", "");
+    if (l->by_state && strcmp(status, session_state_word(l->state)) == 0 &&
+        strcmp(t->tenant, l->r->tenant) == 0 && strcmp(t->id, l->after) > 0)
+        l->ended[l->ended_count++] = t;
+    return true;
+}
+
+static int by_id_living(const void *a, const void *b)
+{
+    return strcmp((*(const struct session *const *)a)->id, (*(const struct session *const *)b)->id);
+}
+
+static int by_id_ended(const void *a, const void *b)
+{
+    return strcmp((*(const struct tombstone *const *)a)->id,
+                  (*(const struct tombstone *const *)b)->id);
+}
+
+/* Two sorted lists, of which by the filter one is empty unless a status is asked for. */
+static struct json_t *print_list(const struct listing *l, size_t limit)
+{
+    struct json_t *items = json_new_array();
+    const char *last = NULL;
+    size_t a = 0, b = 0;
+    while (json_count(items) < limit && (a < l->living_count || b < l->ended_count)) {
+        bool living = b >= l->ended_count ||
+                      (a < l->living_count && strcmp(l->living[a]->id, l->ended[b]->id) < 0);
+        if (living) {
+            last = l->living[a]->id;
+            json_add(items, session_view(l->living[a++], l->r->g->conf.site));
+        } else {
+            last = l->ended[b]->id;
+            json_add(items, json_ref(l->ended[b++]->view));
+        }
+    }
+    bool more = a < l->living_count || b < l->ended_count;
+    struct json_t *j = json_new_object();
+    json_set(j, "items", items);
+    json_set_text(j, "continue", more ? last : NULL);
+    return j;
+}
+
+static int read_listing(struct listing *l, int64_t *limit, char *site, size_t site_size,
+                        struct err *err)
+{
+    struct slice query = http_exchange_head(l->r->x)->query;
+    char word[16];
+    int bad = 0;
+    *limit = LIST_DEFAULT;
+    int rc = http_query_int(query, "limit", 1, LIST_MAX, limit, err);
+    if (rc < 0)
+        return rc;
+    l->by_state = http_query_get(query, "status", word, sizeof(word), &bad);
+    if (bad || (l->by_state && !session_state_from_word(word, &l->state)))
+        return err_set(err, ERR_INVALID_ARGUMENT, "status is none that a session can have");
+    if (http_query_get(query, "continue", l->after, sizeof(l->after), &bad) &&
+        !session_id_is_label(slice_of(l->after)))
+        bad = -1;
+    if (bad)
+        return err_set(err, ERR_INVALID_ARGUMENT, "continue is not a token of this list");
+    if (!http_query_get(query, "site", site, site_size, &bad) && bad)
+        return err_set(err, ERR_INVALID_ARGUMENT, "site is not the name of a site");
+    return 0;
+}
+
+void sessions_api_list(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = request_open(g, x, m, (struct slice){0}, REQUEST_TENANT | REQUEST_READY);
+    struct listing l = {.r = r};
+    char site[SESSION_ID_SIZE] = "";
+    int64_t limit;
+    struct err err;
+    if (!r)
+        return;
+    if (read_listing(&l, &limit, site, sizeof(site), &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    l.living = calloc(session_table_count(g->sessions) + 1, sizeof(*l.living));
+    l.ended = calloc(session_table_tombstone_count(g->sessions) + 1, sizeof(*l.ended));
+    INVARIANT(l.living && l.ended);
+    if (!*site || strcmp(site, g->conf.site) == 0) {
+        session_table_each(g->sessions, list_living, &l);
+        session_table_each_tombstone(g->sessions, list_ended, &l);
+    }
+    qsort(l.living, l.living_count, sizeof(*l.living), by_id_living);
+    qsort(l.ended, l.ended_count, sizeof(*l.ended), by_id_ended);
+    struct json_t *list = print_list(&l, (size_t)limit);
+    free(l.living);
+    free(l.ended);
+    request_reply_json(r, 200, list);
+}

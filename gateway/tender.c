@@ -1,0 +1,360 @@
+#include "gateway/tender.h"
+
+#include "base/fsm.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "gateway/agent_call.h"
+#include "gateway/ending.h"
+#include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/record_copy.h"
+#include "gateway/session_table.h"
+#include "watermark/watermark_feed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_S              20
+#define POLL_SLACK_MS       5000
+#define START_CALL_MS       2000
+#define START_RETRY_FIRST   10
+#define START_RETRY_MAX     250
+#define RETRY_FIRST_MS      50
+#define RETRY_MAX_MS        1000
+#define COPY_RETRY_FIRST_MS 100
+#define COPY_RETRY_MAX_MS   2000
+#define UNSCHEDULABLE_MS    3000  /* a scheduler may change its mind for so long */
+#define REFUSED_PAUSE_MS    250   /* behind an agent's refusal to end */
+#define ENV_PATIENCE_MS     15000 /* for the creator, the only one who knows the session's env */
+
+#define STATES(X)                                                                                  \
+    X(TENDER, WAITING, FSM_TO(TENDER_STARTING))                                                    \
+    X(TENDER, STARTING, FSM_TO(TENDER_TENDING) | FSM_TO(TENDER_WAITING))                           \
+    X(TENDER, TENDING, 0)
+enum tender_states { STATES(FSM_ENUM) TENDER_STATE_COUNT };
+static const struct fsm_state STATE_ROWS[] = {STATES(FSM_STATE)};
+static const struct fsm_table TENDER_TABLE = {"tender", STATE_ROWS, TENDER_STATE_COUNT};
+
+struct tender {
+    struct gateway *g;
+    struct session *s;
+    struct fsm fsm;
+    struct agent_call *call; /* start, or the long-poll */
+    struct record_copy *copy;
+    struct timer *call_timer; /* when to call again after a failure */
+    struct timer *due_timer;  /* when a rule of the session may bite */
+    struct timer *copy_timer;
+    int64_t begun_ms;
+    int64_t retry_ms, copy_retry_ms;
+};
+
+static void begin_call(struct tender *t);
+static void check_due(struct tender *t);
+
+static int64_t now_ms(const struct tender *t)
+{
+    return world_now_ms(t->g->world);
+}
+
+static int64_t wall_ms(const struct tender *t)
+{
+    return world_wall_ms(t->g->world);
+}
+
+static enum tender_states state_of(const struct tender *t)
+{
+    return (enum tender_states)t->fsm.state;
+}
+
+const char *tender_state(const struct tender *t)
+{
+    return fsm_state_name(&t->fsm);
+}
+
+void tender_free(struct tender **tender)
+{
+    struct tender *t = *tender;
+    if (!t)
+        return;
+    *tender = NULL;
+    agent_call_cancel(&t->call);
+    record_copy_cancel(&t->copy);
+    timer_free(t->g->world, &t->call_timer);
+    timer_free(t->g->world, &t->due_timer);
+    timer_free(t->g->world, &t->copy_timer);
+    session_unref(t->s);
+    free(t);
+}
+
+static void call_again(struct tender *t, int64_t max_ms)
+{
+    timer_start(t->g->world, t->call_timer, t->retry_ms, 0);
+    t->retry_ms = t->retry_ms * 2 < max_ms ? t->retry_ms * 2 : max_ms;
+}
+
+/* -- copying results -- */
+
+static void begin_copy(struct tender *t);
+
+static void on_copied(const struct err *err, void *user)
+{
+    struct tender *t = user;
+    t->copy = NULL;
+    if (!err) {
+        t->copy_retry_ms = COPY_RETRY_FIRST_MS;
+        return; /* /stored changes the activity: the next answer says what is left */
+    }
+    LOG(LOG_WARN, "result_copy_failed", KV("session", t->s->id), KV("error", err->msg));
+    timer_start(t->g->world, t->copy_timer, t->copy_retry_ms, 0);
+    t->copy_retry_ms =
+        t->copy_retry_ms * 2 < COPY_RETRY_MAX_MS ? t->copy_retry_ms * 2 : COPY_RETRY_MAX_MS;
+}
+
+static void begin_copy(struct tender *t)
+{
+    if (t->copy || json_count(t->s->activity.unstored) == 0)
+        return;
+    timer_stop(t->g->world, t->copy_timer);
+    t->copy = record_copy_start(t->g, t->s, t->s->activity.unstored, on_copied, t);
+}
+
+static void on_copy_timer(void *user)
+{
+    begin_copy(user);
+}
+
+/* -- what the agent says -- */
+
+static void note_started(struct tender *t)
+{
+    struct session *s = t->s;
+    json_free(s->env);
+    s->env = NULL;
+    if (s->placed_here) {
+        gateway_metrics_session_started(t->g->metrics, now_ms(t) - s->created_ms);
+    }
+    LOG(LOG_INFO, "session_ready", KV("session", s->id), KV("node", s->node_name),
+        KV("took_ms", now_ms(t) - s->created_ms));
+}
+
+/* False: the tender is gone. */
+static bool take_activity(struct tender *t, struct session_activity *a)
+{
+    struct session *s = t->s;
+    bool was_started = session_is_started(s);
+    char newer[EXECUTION_ID_SIZE];
+    if (strcmp(a->epoch, s->epoch) != 0) { /* another pod has the address: ours is gone */
+        session_activity_fini(a);
+        call_again(t, RETRY_MAX_MS);
+        return true;
+    }
+    snprintf(newer, sizeof(newer), "%s", a->tender);
+    if (session_see_activity(s, a, now_ms(t), wall_ms(t)))
+        session_table_changed(t->g->sessions, s);
+    if (!was_started && session_is_started(s))
+        note_started(t);
+    if (state_of(t) == TENDER_TENDING && *newer && strcmp(newer, t->g->name) != 0) {
+        LOG(LOG_INFO, "tender_left", KV("session", s->id), KV("to", newer));
+        tender_free(&s->tender);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_activity(int status, struct slice body, struct session_activity *a)
+{
+    struct err bad;
+    return status == 200 && session_activity_parse(a, body, &bad) == 0;
+}
+
+/* -- TENDING -- */
+
+static void on_polled(int status, struct slice body, const struct err *err, void *user)
+{
+    struct tender *t = user;
+    struct session_activity a;
+    t->call = NULL;
+    if (err || !parse_activity(status, body, &a)) {
+        call_again(t, RETRY_MAX_MS);
+        return;
+    }
+    t->retry_ms = RETRY_FIRST_MS;
+    if (!take_activity(t, &a))
+        return;
+    begin_copy(t);
+    begin_call(t);
+    check_due(t); /* last: may end the tender */
+}
+
+static void poll_activity(struct tender *t)
+{
+    char target[192];
+    snprintf(target, sizeof(target), "/v1/activity?since=%lld&wait=%d&tender=%s",
+             (long long)t->s->activity.seq, POLL_S, t->g->name);
+    const struct agent_call_request req = {
+        .method = HTTP_METHOD_GET, .target = target, .total_ms = POLL_S * 1000 + POLL_SLACK_MS};
+    t->call = agent_call_start(t->g, t->s, &req, on_polled, t);
+}
+
+/* -- STARTING -- */
+
+static bool knows_env(const struct tender *t)
+{
+    return !t->s->spec.has_env || t->s->env;
+}
+
+static void on_started(int status, struct slice body, const struct err *err, void *user)
+{
+    struct tender *t = user;
+    struct session_activity a;
+    t->call = NULL;
+    if (err || !parse_activity(status, body, &a)) {
+        call_again(t, START_RETRY_MAX);
+        return;
+    }
+    if (!take_activity(t, &a))
+        return;
+    if (!session_is_started(t->s)) {
+        call_again(t, START_RETRY_MAX);
+        return;
+    }
+    t->retry_ms = RETRY_FIRST_MS;
+    fsm_move(&t->fsm, TENDER_TENDING);
+    begin_copy(t);
+    begin_call(t);
+    check_due(t);
+}
+
+static void start_agent(struct tender *t)
+{
+    struct buf body;
+    int64_t left_ms = t->s->deadline_wall_ms - wall_ms(t);
+    buf_init(&body, (size_t)256 * 1024);
+    struct json_t *j = json_new_object();
+    json_set_text(j, "epoch", t->s->epoch);
+    json_set(j, "env", t->s->env ? json_ref(t->s->env) : json_new_object());
+    json_set_int(j, "deadline_ms", left_ms > 1 ? left_ms : 1);
+    json_print(j, &body);
+    json_free(j);
+    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
+                                           .target = "/v1/start",
+                                           .body = buf_slice(&body),
+                                           .total_ms = START_CALL_MS};
+    t->call = agent_call_start(t->g, t->s, &req, on_started, t);
+    buf_fini(&body);
+}
+
+/* The variables are known to the creator only: look whether it has started the agent. */
+static void look_whether_started(struct tender *t)
+{
+    const struct agent_call_request req = {
+        .method = HTTP_METHOD_GET, .target = "/v1/activity?wait=0", .total_ms = START_CALL_MS};
+    t->call = agent_call_start(t->g, t->s, &req, on_started, t);
+}
+
+static void begin_call(struct tender *t)
+{
+    if (t->call)
+        return;
+    if (state_of(t) == TENDER_TENDING)
+        poll_activity(t);
+    else if (state_of(t) == TENDER_STARTING && knows_env(t))
+        start_agent(t);
+    else if (state_of(t) == TENDER_STARTING)
+        look_whether_started(t);
+}
+
+static void on_call_timer(void *user)
+{
+    begin_call(user);
+}
+
+/* -- when it is over -- */
+
+static bool is_start_overdue(const struct tender *t)
+{
+    const struct session *s = t->s;
+    if (session_is_started(s))
+        return false;
+    if (s->created_wall_ms > 0 && wall_ms(t) - s->created_wall_ms > t->g->conf.limits.start_ms)
+        return true;
+    return s->pod_ready && !knows_env(t) && now_ms(t) - t->begun_ms > ENV_PATIENCE_MS;
+}
+
+static enum ending_cause cause_of(const char *word)
+{
+    if (strcmp(word, "deadline") == 0)
+        return ENDING_DEADLINE;
+    return strcmp(word, "idle") == 0 ? ENDING_IDLE : ENDING_COMPLETION;
+}
+
+static bool is_unschedulable(const struct tender *t)
+{
+    int64_t since_ms = t->s->unschedulable_since_ms;
+    return since_ms > 0 && now_ms(t) - since_ms >= UNSCHEDULABLE_MS;
+}
+
+static bool was_just_refused(const struct tender *t)
+{
+    return t->s->refused_ms > 0 && now_ms(t) - t->s->refused_ms < REFUSED_PAUSE_MS;
+}
+
+/* Ends the session when one of its rules says so; the tender is gone then. */
+static void check_due(struct tender *t)
+{
+    int64_t in_ms;
+    const char *word = session_due(t->s, now_ms(t), wall_ms(t), &in_ms);
+    if (word && was_just_refused(t) && cause_of(word) != ENDING_DEADLINE) {
+        timer_start(t->g->world, t->due_timer, REFUSED_PAUSE_MS, 0);
+    } else if (word) {
+        ending_start(t->g, t->s, cause_of(word));
+    } else if (is_unschedulable(t)) {
+        watermark_feed_refused(t->g->feed);
+        ending_start(t->g, t->s, ENDING_UNSCHEDULABLE);
+    } else if (is_start_overdue(t)) {
+        ending_start(t->g, t->s, ENDING_START_FAILED);
+    } else {
+        int64_t look_ms = session_is_started(t->s) || in_ms < 1000 ? in_ms : 1000;
+        timer_start(t->g->world, t->due_timer, look_ms > 1 ? look_ms : 1, 0);
+    }
+}
+
+static void on_due_timer(void *user)
+{
+    check_due(user);
+}
+
+void tender_poke(struct tender *t)
+{
+    bool reachable = t->s->pod_ready && *t->s->agent.host;
+    if (state_of(t) == TENDER_WAITING && reachable) {
+        fsm_move(&t->fsm, TENDER_STARTING);
+        t->retry_ms = START_RETRY_FIRST;
+        begin_call(t);
+    } else if (state_of(t) == TENDER_STARTING && t->s->env && !t->call) {
+        begin_call(t); /* a repeated create brought what was missing */
+    }
+    check_due(t);
+}
+
+void tender_start(struct gateway *g, struct session *s)
+{
+    if (s->tender || s->ending || session_is_over(s) || s->pod_gone)
+        return;
+    struct tender *t = mem_alloc(sizeof(*t));
+    t->g = g;
+    t->s = session_ref(s);
+    t->begun_ms = world_now_ms(g->world);
+    t->retry_ms = RETRY_FIRST_MS;
+    t->copy_retry_ms = COPY_RETRY_FIRST_MS;
+    t->call_timer = timer_new(g->world, on_call_timer, t);
+    t->due_timer = timer_new(g->world, on_due_timer, t);
+    t->copy_timer = timer_new(g->world, on_copy_timer, t);
+    fsm_init(&t->fsm, &TENDER_TABLE, TENDER_WAITING);
+    s->tender = t;
+    /* What is remembered may be of before another gateway tended it. */
+    s->activity.seq = 0;
+    tender_poke(t);
+}

@@ -1,0 +1,97 @@
+#include "gateway/tombstone.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "gateway/session.h"
+#include "gateway/session_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The agent is gone: what had not been stored by then is lost. */
+static struct json_t *known_executions(const struct session *s)
+{
+    struct json_t *list = json_new_array();
+    const char *eid;
+    struct json_t *state;
+    void *it = NULL;
+    while ((it = json_next(s->executions, it, &eid, &state))) {
+        bool stored = slice_eq(slice_of(json_text(state)), "stored");
+        json_add(list, json_build("{s:s,s:s,s:s}", "session_id", s->id, "execution_id", eid,
+                                  "status", stored ? "completed" : "lost"));
+    }
+    return list;
+}
+
+static void read_fields(struct tombstone *t)
+{
+    const struct json_t *j = t->json;
+    snprintf(t->tenant, sizeof(t->tenant), "%s", json_get_text(j, "tenant", ""));
+    snprintf(t->epoch, sizeof(t->epoch), "%s", json_get_text(j, "epoch", ""));
+    snprintf(t->last_execution, sizeof(t->last_execution), "%s",
+             json_get_text(j, "last_execution", ""));
+    t->agreed = json_true(json_get(j, "agreed"));
+    t->cleanup = slice_eq(slice_of(json_get_text(j, "cleanup", "completion")), "idle")
+                     ? SESSION_CLEANUP_IDLE
+                     : SESSION_CLEANUP_COMPLETION;
+    t->executions = json_get(j, "executions");
+    t->view = json_get(j, "session");
+}
+
+struct tombstone *tombstone_new(const struct session *s, bool agreed, struct json_t *executions,
+                                const char *site)
+{
+    struct tombstone *t = mem_alloc(sizeof(*t));
+    snprintf(t->id, sizeof(t->id), "%s", s->id);
+    t->json = json_new_object();
+    json_set_text(t->json, "tenant", s->tenant);
+    json_set_text(t->json, "epoch", s->epoch);
+    json_set_bool(t->json, "agreed", agreed);
+    json_set_text(t->json, "cleanup", session_cleanup_name(s->spec.cleanup));
+    json_set_text(t->json, "last_execution", *s->last_execution ? s->last_execution : NULL);
+    json_set(t->json, "executions", executions ? executions : known_executions(s));
+    json_set(t->json, "session", session_view(s, site));
+    read_fields(t);
+    return t;
+}
+
+struct tombstone *tombstone_parse(const char *session_id, struct slice text, struct err *err)
+{
+    struct json_t *j = json_parse_object(text, err);
+    if (!j)
+        return NULL;
+    if (!json_is_array(json_get(j, "executions")) || !json_is_object(json_get(j, "session"))) {
+        err_set(err, ERR_STORE, "the tombstone of '%s' is damaged", session_id);
+        json_free(j);
+        return NULL;
+    }
+    struct tombstone *t = mem_alloc(sizeof(*t));
+    snprintf(t->id, sizeof(t->id), "%s", session_id);
+    t->json = j;
+    read_fields(t);
+    return t;
+}
+
+void tombstone_free(struct tombstone **t)
+{
+    if (!*t)
+        return;
+    json_free((*t)->json);
+    free(*t);
+    *t = NULL;
+}
+
+void tombstone_print(const struct tombstone *t, struct buf *out)
+{
+    json_print(t->json, out);
+}
+
+const struct json_t *tombstone_execution(const struct tombstone *t, const char *execution_id)
+{
+    for (size_t i = 0; i < json_count(t->executions); i++) {
+        const struct json_t *item = json_item(t->executions, i);
+        if (strcmp(json_get_text(item, "execution_id", ""), execution_id) == 0)
+            return item;
+    }
+    return NULL;
+}
