@@ -1,10 +1,12 @@
 /* kube_client.h - the verbs of the Kubernetes API that Spillway uses, for one cluster.
  *
- * Callbacks: exactly once, never before the call returned; not after kube_call_cancel(). When a call cannot be started the error comes
- *            through the callback as well, on the next turn, so callers have one place.
- * Errors:    result.err is NULL on 2xx. Otherwise code by the reply: 404 ERR_NOT_FOUND, 409 ERR_CONFLICT, 403 "exceeded quota" ERR_CAPACITY_FULL,
- *            other 401/403 ERR_FORBIDDEN, 400/422 ERR_INVALID_ARGUMENT, 410 ERR_GONE, 429 ERR_OVERLOADED, 5xx and no answer ERR_UNAVAILABLE;
- *            outcome_unknown is true when the request may have been carried out although no answer came. */
+ * Callbacks: exactly once, never before the call returned; not after kube_call_cancel(). When a
+ * call cannot be started the error comes through the callback as well, on the next turn, so callers
+ * have one place. Errors:    result.err is NULL on 2xx. Otherwise code by the reply: 404
+ * ERR_NOT_FOUND, 409 ERR_CONFLICT, 403 "exceeded quota" ERR_CAPACITY_FULL, other 401/403
+ * ERR_FORBIDDEN, 400/422 ERR_INVALID_ARGUMENT, 410 ERR_GONE, 429 ERR_OVERLOADED, 5xx and no answer
+ * ERR_UNAVAILABLE; outcome_unknown is true when the request may have been carried out although no
+ * answer came. */
 #pragma once
 #include "base/err.h"
 #include "base/slice.h"
@@ -20,10 +22,10 @@ struct world;
 struct kube_call;
 
 struct kube_client_conf {
-    const char *url;             /* "http://127.0.0.1:6443"; or NULL with kubeconfig set */
-    const char *kubeconfig;      /* path, NULL-able; url wins */
-    const char *namespace_name;  /* where sandboxes live */
-    int64_t call_ms;             /* total deadline of one call, default 10 s */
+    const char *url;            /* "http://127.0.0.1:6443"; or NULL with kubeconfig set */
+    const char *kubeconfig;     /* path, NULL-able; url wins */
+    const char *namespace_name; /* where sandboxes live */
+    int64_t call_ms;            /* total deadline of one call, default 10 s */
 };
 
 struct kube_result {
@@ -35,7 +37,8 @@ struct kube_result {
 };
 typedef void kube_done_f(const struct kube_result *r, void *user);
 
-struct kube_client *kube_client_new(struct loop *l, struct http_caller *h, const struct kube_client_conf *conf,
+struct kube_client *kube_client_new(struct loop *l, struct http_caller *h,
+                                    const struct kube_client_conf *conf,
                                     struct err *err) CHECK_RESULT;
 void kube_client_free(struct kube_client **k);
 const char *kube_client_namespace(const struct kube_client *k);
@@ -43,12 +46,15 @@ const char *kube_client_namespace(const struct kube_client *k);
 struct world *kube_client_world(const struct kube_client *k);
 struct kube_transport *kube_client_transport(const struct kube_client *k);
 
-struct kube_call *kube_pod_create(struct kube_client *k, const struct json_t *pod, kube_done_f *done, void *user);
-struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_done_f *done, void *user);
-/* With preconditions.uid. 404 and a 409 on the uid are answered as errors; both mean: that incarnation is gone. */
-struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid, int64_t grace_s,
+struct kube_call *kube_pod_create(struct kube_client *k, const struct json_t *pod,
                                   kube_done_f *done, void *user);
+struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_done_f *done,
+                               void *user);
+/* With preconditions.uid. 404 and a 409 on the uid are answered as errors; both mean: that
+ * incarnation is gone. */
+struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid,
+                                  int64_t grace_s, kube_done_f *done, void *user);
 /* Merge patch (RFC 7396). */
-struct kube_call *kube_pod_patch(struct kube_client *k, const char *name, const struct json_t *patch, kube_done_f *done,
-                                 void *user);
+struct kube_call *kube_pod_patch(struct kube_client *k, const char *name,
+                                 const struct json_t *patch, kube_done_f *done, void *user);
 void kube_call_cancel(struct kube_call **c);

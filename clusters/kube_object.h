@@ -1,6 +1,8 @@
-/* kube_object.h - pods and nodes as plain data: the few fields that Spillway reads, from the API's JSON. Pure.
+/* kube_object.h - pods and nodes as plain data: the few fields that Spillway reads, from the API's
+ * JSON. Pure.
  *
- * Ownership: kube_pod_parse() gives an object; kube_pod_free() frees it with its texts. Absent texts are "". */
+ * Ownership: kube_pod_parse() gives an object; kube_pod_free() frees it with its texts. Absent
+ * texts are "". */
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
@@ -18,7 +20,8 @@ struct kube_resources {
     int64_t pods;
 };
 
-/* What a session's pod says of its session (docs/agent-api.md). All "" / 0 on a pod that is not ours. */
+/* What a session's pod says of its session (docs/agent-api.md). All "" / 0 on a pod that is not
+ * ours. */
 struct kube_session_marks {
     char *session_id;
     char *tenant;
@@ -37,18 +40,21 @@ struct kube_pod {
     char *node_name;
     char *pod_ip;
     enum kube_phase phase;
-    bool ready;           /* condition Ready is True */
-    bool terminating;     /* deletionTimestamp is set */
-    bool unschedulable;   /* PodScheduled=False, reason Unschedulable */
-    bool image_error;     /* a container waits with ErrImagePull, ImagePullBackOff, InvalidImageName … */
-    bool oom_killed;      /* the container was OOMKilled */
+    bool ready;         /* condition Ready is True */
+    bool terminating;   /* deletionTimestamp is set */
+    bool unschedulable; /* PodScheduled=False, reason Unschedulable */
+    bool
+        image_error; /* a container waits with ErrImagePull, ImagePullBackOff, InvalidImageName … */
+    bool oom_killed; /* the container was OOMKilled */
     bool evicted;
-    int exit_code;        /* of the terminated container, -1: none */
-    char *reason;         /* of status, a waiting or terminated container, or an unmet condition: for people */
+    int exit_code; /* of the terminated container, -1: none */
+    char *reason; /* of status, a waiting or terminated container, or an unmet condition: for people
+                   */
     char *message;
     int64_t created_wall_ms;
     int64_t ready_wall_ms; /* lastTransitionTime of Ready, 0: not ready */
-    struct kube_resources requests; /* max(sum of containers, biggest init container) + overhead; pods = 1 */
+    struct kube_resources
+        requests; /* max(sum of containers, biggest init container) + overhead; pods = 1 */
     struct kube_session_marks marks;
 };
 
@@ -57,8 +63,8 @@ struct kube_node {
     char *uid;
     char *resource_version;
     bool ready;
-    bool unschedulable;  /* cordoned */
-    bool tainted;        /* a NoSchedule or NoExecute taint that sandbox pods do not tolerate */
+    bool unschedulable; /* cordoned */
+    bool tainted;       /* a NoSchedule or NoExecute taint that sandbox pods do not tolerate */
     struct kube_resources allocatable;
 };
 
@@ -68,8 +74,10 @@ struct kube_node *kube_node_parse(const struct json_t *object, struct err *err) 
 void kube_node_free(struct kube_node **n);
 /* Neither Succeeded nor Failed. */
 bool kube_pod_alive(const struct kube_pod *p);
-/* RFC 3339 (with or without fraction) to Unix milliseconds; false when unreadable. And back: "2026-01-02T03:04:05.678Z". */
+/* RFC 3339 (with or without fraction) to Unix milliseconds; false when unreadable. And back:
+ * "2026-01-02T03:04:05.678Z". */
 bool kube_time_parse(const char *text, int64_t *wall_ms);
 void kube_time_print(int64_t wall_ms, char out[32]);
-/* Is resourceVersion `a` older than `b`? They are opaque: only two plain whole numbers can be told apart, anything else is "no". */
+/* Is resourceVersion `a` older than `b`? They are opaque: only two plain whole numbers can be told
+ * apart, anything else is "no". */
 bool kube_version_older(const char *a, const char *b);

@@ -1,7 +1,9 @@
-/* kube_transport.h - raw calls to one API server: its URL, who we are, TLS. What answers mean is kube_client's and kube_watch's.
+/* kube_transport.h - raw calls to one API server: its URL, who we are, TLS. What answers mean is
+ * kube_client's and kube_watch's.
  *
- * Callbacks: as http_call.h: exactly once, never before the call returned, not at all when the start failed or after http_call_cancel().
- * A token file is read again every minute, and on the call after a 401. */
+ * Callbacks: as http_call.h: exactly once, never before the call returned, not at all when the
+ * start failed or after http_call_cancel(). A token file is read again every minute, and on the
+ * call after a 401. */
 #pragma once
 #include "base/err.h"
 #include "http/http_call.h"
@@ -17,7 +19,8 @@ struct kube_transport_request {
     int64_t total_ms;
     int64_t idle_ms;
     size_t reply_max;
-    void (*on_data)(struct http_call *c, struct slice piece, void *user); /* a stream; NULL: collect */
+    void (*on_data)(struct http_call *c, struct slice piece,
+                    void *user); /* a stream; NULL: collect */
 };
 
 /* One of url and kubeconfig (a path); url wins. */

@@ -1,6 +1,8 @@
-/* line_splitter.h - lines out of a stream that is cut anywhere: a watch is one JSON object a line. Pure.
+/* line_splitter.h - lines out of a stream that is cut anywhere: a watch is one JSON object a line.
+ * Pure.
  *
- * Ownership: a line is borrowed and valid during its callback; it comes without its line feed. Empty lines are passed over. */
+ * Ownership: a line is borrowed and valid during its callback; it comes without its line feed.
+ * Empty lines are passed over. */
 #pragma once
 #include "base/buf.h"
 #include "base/slice.h"

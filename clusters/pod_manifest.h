@@ -15,16 +15,16 @@ struct pod_manifest {
     const char *token_sha256;
     const char *fingerprint;
     int64_t deadline_wall_ms;
-    int64_t lifetime_max_s;        /* activeDeadlineSeconds: the site's maximum plus slack */
-    const struct json_t *spec;     /* annotation spillway.dev/spec */
+    int64_t lifetime_max_s;    /* activeDeadlineSeconds: the site's maximum plus slack */
+    const struct json_t *spec; /* annotation spillway.dev/spec */
     const char *image;
     const char *agent_image;
-    const char *runtime_class;     /* NULL: the cluster's default */
+    const char *runtime_class; /* NULL: the cluster's default */
     int64_t millicpu;
-    int64_t memory_bytes;          /* of the program; the workspace's bytes are added for the limit */
-    int64_t disk_bytes;            /* the scratch volume */
+    int64_t memory_bytes; /* of the program; the workspace's bytes are added for the limit */
+    int64_t disk_bytes;   /* the scratch volume */
     int64_t pids;
-    const struct json_t *limits;   /* env SPILLWAY_LIMITS */
+    const struct json_t *limits; /* env SPILLWAY_LIMITS */
 };
 
 struct json_t *pod_manifest_build(const struct pod_manifest *m) CHECK_RESULT; /* gives */

@@ -4,7 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum decision_kind { DECISION_LOCAL, DECISION_FULL, DECISION_UNKNOWN /* the cluster cannot be seen: try again */ };
+enum decision_kind {
+    DECISION_LOCAL,
+    DECISION_FULL,
+    DECISION_UNKNOWN /* the cluster cannot be seen: try again */
+};
 
 enum decision_reason {
 #define X(name, wire, text) DECISION_REASON_##name,

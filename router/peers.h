@@ -1,5 +1,6 @@
-/* peers.h - which gateways of this site live, and who owns which duty (rendezvous hashing). A hint that saves work: everything a duty does is
- * harmless when done twice. Live gateways announce themselves in Redis (spillway:gateways:SITE, a sorted set by time); without Redis each gateway
+/* peers.h - which gateways of this site live, and who owns which duty (rendezvous hashing). A hint
+ * that saves work: everything a duty does is harmless when done twice. Live gateways announce
+ * themselves in Redis (spillway:gateways:SITE, a sorted set by time); without Redis each gateway
  * believes that it is alone. */
 #pragma once
 #include "base/cc.h"
@@ -10,7 +11,8 @@ struct loop;
 struct redis_client;
 struct peers;
 
-struct peers *peers_new(struct loop *l, struct redis_client *r, const char *site, const char *own_name) CHECK_RESULT;
+struct peers *peers_new(struct loop *l, struct redis_client *r, const char *site,
+                        const char *own_name) CHECK_RESULT;
 void peers_free(struct peers **p); /* takes the announcement back */
 bool peers_own_duty(const struct peers *p, const char *session_id);
 size_t peers_count(const struct peers *p); /* live ones, own included */

@@ -1,8 +1,10 @@
 /* redis_client.h - commands to one Redis on the loop (the only room that knows hiredis, 0.14).
  *
- * URL: "unix:///path", "redis://host:port[/db]"; a host name is resolved off the loop. "rediss://" is refused: no TLS in this hiredis.
- * Every command has a time-out of our own; when it passes the connection is dropped and made anew (back-off 50 ms … 2 s).
- * Callbacks: exactly once, never before redis_command() returned. While there is no connection a command fails with ERR_STORE on the next turn. */
+ * URL: "unix:///path", "redis://host:port[/db]"; a host name is resolved off the loop. "rediss://"
+ * is refused: no TLS in this hiredis. Every command has a time-out of our own; when it passes the
+ * connection is dropped and made anew (back-off 50 ms … 2 s). Callbacks: exactly once, never before
+ * redis_command() returned. While there is no connection a command fails with ERR_STORE on the next
+ * turn. */
 #pragma once
 #include "base/err.h"
 #include "base/slice.h"
@@ -14,7 +16,7 @@ struct redis_client;
 enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_NUMBER, REDIS_LIST };
 struct redis_value {
     enum redis_kind kind;
-    struct slice text;              /* borrowed */
+    struct slice text; /* borrowed */
     int64_t number;
     const struct redis_value *items; /* of a list */
     size_t count;
@@ -22,10 +24,11 @@ struct redis_value {
 /* err NULL: `value` is the answer (an error answer of Redis is ERR_STORE with its text). */
 typedef void redis_done_f(const struct redis_value *value, const struct err *err, void *user);
 
-struct redis_client *redis_client_new(struct loop *l, const char *url, const char *password, int64_t timeout_ms,
-                                      struct err *err) CHECK_RESULT;
+struct redis_client *redis_client_new(struct loop *l, const char *url, const char *password,
+                                      int64_t timeout_ms, struct err *err) CHECK_RESULT;
 void redis_client_free(struct redis_client **r); /* pending callbacks run with ERR_STORE */
-void redis_command(struct redis_client *r, const struct slice *args, int count, redis_done_f *done, void *user);
+void redis_command(struct redis_client *r, const struct slice *args, int count, redis_done_f *done,
+                   void *user);
 bool redis_client_up(const struct redis_client *r);
 /* What went wrong last, for people; "" while the connection is good. */
 const char *redis_client_error(const struct redis_client *r);

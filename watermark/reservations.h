@@ -1,5 +1,6 @@
-/* reservations.h - placements of this gateway that the watch does not show yet; pure, time from outside.
- * Taken before the create, released when the pod shows in the store, on failure, or after its time. */
+/* reservations.h - placements of this gateway that the watch does not show yet; pure, time from
+ * outside. Taken before the create, released when the pod shows in the store, on failure, or after
+ * its time. */
 #pragma once
 #include "base/cc.h"
 #include <stdbool.h>

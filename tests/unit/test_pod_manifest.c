@@ -1,6 +1,8 @@
 #include "unit.h"
 
+#include "base/config.h"
 #include "base/json.h"
+#include "clusters/embedded/pod_check.h"
 #include "clusters/kube_object.h"
 #include "clusters/pod_manifest.h"
 
@@ -113,9 +115,30 @@ static void keeps_the_restricted_standard(void **state)
     json_free(pod);
 }
 
+/* Our own node refuses each field that it does not know: two hands wrote the two sides. */
+static void is_taken_by_the_embedded_node(void **state)
+{
+    const char *images[] = {"spillway/python", "spillway/agent"};
+    const struct config_map map = {images, images, 2};
+    const struct pod_check_node node = {
+        .images = &map, .agent_image = "spillway/agent", .agent_dir = "/x", .node_name = "n"};
+    struct json_t *pod = build(NULL);
+    struct json_t *causes = pod_check(&node, pod);
+    struct json_t *init = json_item(json_at(pod, "spec", "initContainers", NULL), 0);
+
+    (void)state;
+    if (json_count(causes) > 0)
+        fail_msg("%s: %s", text_at(json_item(causes, 0), "field"),
+                 text_at(json_item(causes, 0), "message"));
+    assert_true(pod_check_is_agent(&node, init));
+    json_free(causes);
+    json_free(pod);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_taken_by_the_embedded_node),
         cmocka_unit_test(comes_back_as_the_session),
         cmocka_unit_test(keeps_the_restricted_standard),
     };
