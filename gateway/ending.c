@@ -66,6 +66,7 @@ struct ending {
     struct timer *timer;
     int64_t begun_ms, retry_ms;
     bool agreed;       /* the agent refuses what comes; its list is complete */
+    bool learnt;       /* another gateway's tombstone says why it ended */
     bool silent_agent; /* given up asking it */
     int looks;
     struct agent_call *call;
@@ -168,8 +169,10 @@ static void close_session(struct ending *e)
     struct tombstone *tomb = e->tomb;
     const char *word = json_get_text(tomb ? tomb->view : NULL, "status", "stopped");
     e->tomb = NULL;
-    LOG(LOG_INFO, "session_ended", KV("session", s->id), KV("reason", s->reason),
-        KV("status", word), KV("agreed", e->agreed), KV("took_ms", now_ms(e) - e->begun_ms));
+    /* Where another gateway ended it, that one has said so. */
+    LOG(e->learnt ? LOG_DEBUG : LOG_INFO, "session_ended", KV("session", s->id),
+        KV("reason", s->reason), KV("status", word), KV("agreed", e->agreed),
+        KV("took_ms", now_ms(e) - e->begun_ms));
     fsm_move(&s->fsm, slice_eq(slice_of(word), "error") ? SESSION_ERROR : SESSION_STOPPED);
     dispose(e);
     session_table_remove(g->sessions, s, tomb);
@@ -346,6 +349,7 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
     struct tombstone *found = value ? tombstone_parse(e->s->id, *value, &bad) : NULL;
     if (found && strcmp(found->epoch, e->s->epoch) == 0) {
         e->tomb = found;
+        e->learnt = true;
         e->agreed = found->agreed;
         snprintf(e->s->reason, sizeof(e->s->reason), "%s",
                  json_get_text(found->view, "reason", e->s->reason));
@@ -546,7 +550,8 @@ void ending_start(struct gateway *g, struct session *s, enum ending_cause cause)
     s->ending = e;
     tender_free(&s->tender);
     set_reason(e);
-    LOG(LOG_INFO, "session_ending", KV("session", s->id), KV("reason", s->reason));
+    LOG(cause == ENDING_POD_GONE ? LOG_DEBUG : LOG_INFO, "session_ending", KV("session", s->id),
+        KV("reason", s->reason));
     if (CAUSES[cause].forced)
         show_stopping(e);
     fsm_init(&e->fsm, &STEP_TABLE,

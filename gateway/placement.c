@@ -279,7 +279,8 @@ static int check_quota(struct gateway *g, const char *tenant, struct err *err)
 static struct session *make_session(struct gateway *g, const char *id, const char *tenant,
                                     const struct session_request *req, const struct decision *d)
 {
-    struct session *s = session_new(id, tenant, world_now_ms(g->world));
+    struct session *s =
+        session_new(id, tenant, (uint16_t)g->conf.agent_port, world_now_ms(g->world));
     session_spec_copy(&s->spec, &req->spec);
     snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s",
              decision_reason_name(d->reason));

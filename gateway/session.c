@@ -19,13 +19,14 @@ static const char *const WORDS[SESSION_STATE_COUNT] = {
     [SESSION_STOPPING] = "stopping", [SESSION_STOPPED] = "stopped",
     [SESSION_ERROR] = "error"};
 
-struct session *session_new(const char *id, const char *tenant, int64_t now_ms)
+struct session *session_new(const char *id, const char *tenant, uint16_t agent_port, int64_t now_ms)
 {
     struct session *s = mem_alloc(sizeof(*s));
     fsm_init(&s->fsm, &SESSION_FSM, SESSION_PENDING);
     snprintf(s->id, sizeof(s->id), "%s", id);
     snprintf(s->tenant, sizeof(s->tenant), "%s", tenant);
     s->waiters.prev = s->waiters.next = &s->waiters;
+    s->agent.port = agent_port;
     s->created_ms = now_ms;
     s->executions = json_new_object();
     s->references = 1;
@@ -138,10 +139,11 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
     s->pod_ready = pod->ready;
     s->pod_over = over;
     s->pod_deleting = pod->terminating;
-    if (pod->created_wall_ms > 0)
+    if (s->created_wall_ms == 0) /* whoever made it knows it to the millisecond */
         s->created_wall_ms = pod->created_wall_ms;
-    if (s->ready_wall_ms == 0 && pod->ready)
-        s->ready_wall_ms = pod->ready_wall_ms;
+    if (s->ready_wall_ms == 0 && pod->ready && !s->placed_here) /* in whole seconds, rounded down */
+        s->ready_wall_ms =
+            pod->ready_wall_ms > s->created_wall_ms ? pod->ready_wall_ms : s->created_wall_ms;
     if (pod->marks.deadline_wall_ms > 0) {
         changed |= s->deadline_wall_ms != pod->marks.deadline_wall_ms;
         s->deadline_wall_ms = pod->marks.deadline_wall_ms;

@@ -114,7 +114,8 @@ struct session {
     UT_hash_handle hh; /* session_table's */
 };
 
-struct session *session_new(const char *id, const char *tenant, int64_t now_ms) CHECK_RESULT;
+struct session *session_new(const char *id, const char *tenant, uint16_t agent_port,
+                            int64_t now_ms) CHECK_RESULT;
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 

@@ -39,7 +39,8 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
         return NULL; /* its placement will meet this pod by itself */
     if (s)
         ending_supersede(g, s);
-    s = session_new(pod->marks.session_id, pod->marks.tenant, world_now_ms(g->world));
+    s = session_new(pod->marks.session_id, pod->marks.tenant, (uint16_t)g->conf.agent_port,
+                    world_now_ms(g->world));
     session_adopt_pod(s, pod);
     session_table_add(g->sessions, s);
     return s;
