@@ -562,7 +562,7 @@ const char *kube_watch_state(const struct kube_watch *w)
 
 const char *kube_watch_error(const struct kube_watch *w)
 {
-    return w->error;
+    return kube_watch_connected(w) ? "" : w->error;
 }
 
 const char *kube_watch_version(const struct kube_watch *w)

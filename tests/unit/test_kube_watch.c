@@ -317,6 +317,7 @@ static void ends_at_once_again_and_again(void **state)
     for (int i = 0; i < 10; i++) {
         answer(200, "");
         assert_false(kube_watch_connected(watch));
+        assert_string_equal(kube_watch_error(watch), "the watch ended at once");
         expect_pause(least, 2 * least + 1);
         expect_state("CHECKING");
         answer(200, LIST("10", ""));
@@ -324,7 +325,6 @@ static void ends_at_once_again_and_again(void **state)
         expect_state("WATCHING");
         least = least * 2 < 30000 ? least * 2 : 30000;
     }
-    assert_string_equal(kube_watch_error(watch), "the watch ended at once");
     stream(BOOKMARK("11"));
     assert_string_equal(kube_watch_error(watch), "");
     break_with(ERR_UPSTREAM);
