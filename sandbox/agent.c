@@ -86,11 +86,21 @@ void agent_reap(struct agent *a)
 static void on_watchdog(void *user)
 {
     struct agent *a = user;
-    if (a->activity.running == 0)
+    if (a->activity.running == 0) {
+        timer_stop(a->world, a->watchdog); /* an idle pod sleeps */
         return;
+    }
     int64_t n = (int64_t)containment_count();
     if (n > a->limits.pids)
         LOG(LOG_WARN, "many_processes", KV("count", n), KV("limit", a->limits.pids));
+}
+
+void agent_submitted(struct agent *a, struct execution *e)
+{
+    executions_add(&a->executions, e);
+    activity_submitted(&a->activity, execution_id(e), world_now_ms(a->world));
+    timer_start(a->world, a->watchdog, WATCHDOG_MS, WATCHDOG_MS);
+    agent_changed(a);
 }
 
 /* -- what executions tell -- */
@@ -151,7 +161,6 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
     a->deadline = timer_new(a->world, on_deadline, a);
     a->strays = timer_new(a->world, on_strays, a);
     a->watchdog = timer_new(a->world, on_watchdog, a);
-    timer_start(a->world, a->watchdog, WATCHDOG_MS, WATCHDOG_MS);
     a->host = (struct execution_host){
         .loop = l,
         .limits = &a->limits,

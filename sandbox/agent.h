@@ -36,5 +36,7 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
 void agent_changed(struct agent *a);
 void agent_set_deadline(struct agent *a, int64_t after_ms);
 void agent_stop_all(struct agent *a, enum execution_cause cause);
+/* Takes an execution that has just begun. */
+void agent_submitted(struct agent *a, struct execution *e);
 /* Children ended: reaps them all. */
 void agent_reap(struct agent *a);

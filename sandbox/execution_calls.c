@@ -181,11 +181,9 @@ static void run(struct http_exchange *x, const struct exec_call *c, struct exec_
         problem_reply(x, &err);
         return;
     }
-    executions_add(&a->executions, e);
-    activity_submitted(&a->activity, id, world_now_ms(a->world));
+    agent_submitted(a, e);
     LOG(LOG_INFO, "execution_started", KV("execution", (const char *)id),
         KV("language", (const char *)c->language->name));
-    agent_changed(a);
     answer_exec(x, c, e);
 }
 
@@ -205,7 +203,7 @@ static void on_exec_body(struct http_exchange *x, struct slice body, const struc
                          void *user)
 {
     struct exec_call *c = user;
-    struct exec_request r;
+    struct exec_request r = {0};
     struct err err = {0};
     int rc = failed ? -1 : 0;
     if (rc == 0)

@@ -12,6 +12,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* Gateways need a handful; user code can connect too, and shall not use up our descriptors. */
+#define CONNECTIONS_MAX 400
+
 /* A TERM counts when it comes from outside the PID namespace, where the sender has no number here;
  * user code, which has the same uid, could send one too. Exiting is all there is to do: the kernel
  * takes everything else down with process 1. */
@@ -90,8 +93,10 @@ int main(void)
         die(&err);
     agent.quit = quit;
     loop_on_signal(loop, SIGCHLD, on_child, &agent);
-    struct http_server *server =
-        http_server_new(loop, &HTTP_SERVER_CONF_DEFAULT, agent_api_serve, &agent);
+    struct http_server_conf conf = HTTP_SERVER_CONF_DEFAULT;
+    conf.server_name = "spillway-agent";
+    conf.connections_max = CONNECTIONS_MAX;
+    struct http_server *server = http_server_new(loop, &conf, agent_api_serve, &agent);
     const char *listen = getenv("SPILLWAY_AGENT_LISTEN");
     if (http_server_listen(server, listen ? listen : "0.0.0.0:8700", &err) < 0)
         die(&err);

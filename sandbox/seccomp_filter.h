@@ -9,6 +9,7 @@
  * Building allocates nothing and calls nothing: it happens between fork and exec. */
 #pragma once
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <sys/types.h>
 

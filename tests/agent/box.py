@@ -41,7 +41,7 @@ ip link set lo up
 cd /
 exec chroot "$root" setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
     env -i "SPILLWAY_SESSION_ID=$3" "SPILLWAY_EPOCH=$4" "SPILLWAY_TOKEN_SHA256=$5" "SPILLWAY_LIMITS=$6" \
-    "CANARY_OF_THE_AGENT=canary-4711" SPILLWAY_AGENT_LISTEN=unix:/run/box/agent.sock /spillway/agent
+    "CANARY_OF_THE_AGENT=canary-4711" ASAN_OPTIONS=quarantine_size_mb=1 SPILLWAY_AGENT_LISTEN=unix:/run/box/agent.sock /spillway/agent
 """
 
 
@@ -187,6 +187,10 @@ class Box:
         """Process 1 of the box, as the machine numbers it."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
             return int(f.read().split()[0])
+
+    def agent_memory_kib(self):
+        with open(f"/proc/{self.agent_pid()}/status") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
     def processes(self):
         """Command names of everything in the box, from inside, but the one that asks."""
