@@ -500,6 +500,8 @@ void http_connection_accept(struct http_server *s, uv_stream_t *listener, bool i
         uv_tcp_nodelay(&c->handle.tcp, 1);
     if (how == HTTP_ACCEPT_REFUSE) {
         struct err err;
+        c->refused = true;
+        s->refused_count++;
         err_set(&err, ERR_OVERLOADED, "%s has as many connections as it may, %u",
                 s->conf.server_name, s->conf.connections_max);
         refuse(c, &err);

@@ -104,6 +104,7 @@ struct http_connection {
     bool head_ready; /* a head came: the handler is due */
     bool turning;    /* inside connection_turn() */
     bool turn_due;   /* one is deferred */
+    bool refused;    /* one too many: takes no place of another's */
 
     struct http_in in; /* not yet parsed */
     struct http_out out;
@@ -126,6 +127,7 @@ struct http_server {
     struct http_listener *listeners;
     struct http_connection *connections;
     unsigned connection_count;
+    unsigned refused_count;  /* of them */
     unsigned listener_count; /* open handles */
     bool draining;
     bool freed;

@@ -24,6 +24,7 @@ struct http_parser {
     bool paused;  /* by http_parser_pause() */
     bool no_body; /* the answer to a HEAD */
     bool field_open;
+    bool version_open;
     enum err_code failed;
     struct err *err; /* the caller's, while feeding */
     char *store;     /* target, names and values */
@@ -36,6 +37,7 @@ struct http_parser {
     uint64_t framing_bytes; /* chunk sizes, extensions, trailers */
     char before[5];         /* the last bytes of the piece before: "HTTP/" may stand across two */
     const char *piece;      /* being fed */
+    const char *piece_end;
     struct http_head head;
 };
 
@@ -100,6 +102,9 @@ static int on_url(llhttp_t *ll, const char *at, size_t len)
     if (p->head.target.len + len > p->limits.target_bytes)
         return fail(p, ERR_TARGET_TOO_LONG, "the request target is above its limit");
     store_add(p, &p->head.target, at, len);
+    /* A line that ends here is HTTP/0.9, which llhttp would wait on. */
+    if (at + len < p->piece_end && (at[len] == '\r' || at[len] == '\n'))
+        return fail(p, ERR_HTTP_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     return 0;
 }
 
@@ -118,7 +123,9 @@ static int on_version(llhttp_t *ll, const char *at, size_t len)
 {
     struct http_parser *p = ll->data;
     (void)len;
-    if (ll->method == HTTP_OPTIONS && ll->http_major == 0 && !version_is_http(p, at))
+    bool first = !p->version_open;
+    p->version_open = true;
+    if (first && ll->type == HTTP_REQUEST && !version_is_http(p, at))
         return fail(p, ERR_HTTP_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     return 0;
 }
@@ -266,7 +273,7 @@ static int check_framing(struct http_parser *p, const struct head_facts *f)
 
 static bool host_is_sane(struct slice host)
 {
-    if (host.len == 0 || host.len > HOST_MAX)
+    if (host.len > HOST_MAX) /* empty is allowed: a target without authority (RFC 9112 §3.2) */
         return false;
     for (size_t i = 0; i < host.len; i++) {
         char c = host.at[i];
@@ -437,7 +444,8 @@ static int fail_from_llhttp(struct http_parser *p, llhttp_errno_t rc, struct err
     if (p->failed != ERR_NONE) /* err was filled where it was found */
         return -(int)p->failed;
     const char *reason = llhttp_get_error_reason(&p->ll);
-    p->failed = rc == HPE_INVALID_VERSION ? ERR_HTTP_VERSION : ERR_BAD_REQUEST;
+    bool spoken = p->ll.http_major == 1 && p->ll.http_minor <= 1; /* then the line end was wrong */
+    p->failed = rc == HPE_INVALID_VERSION && !spoken ? ERR_HTTP_VERSION : ERR_BAD_REQUEST;
     return err_set(err, p->failed, "malformed HTTP message: %s", reason != NULL ? reason : "?");
 }
 
@@ -461,8 +469,6 @@ static int check_raw_limits(struct http_parser *p, enum stage stage, size_t used
         p->head_bytes += used;
         if (p->stage == STAGE_HEAD && p->head_bytes >= p->limits.header_bytes)
             return fail(p, ERR_HEADERS_TOO_LARGE, "the header fields are above their limit");
-        if (p->stage == STAGE_HEAD && p->ll.http_minor == 9)
-            return fail(p, ERR_HTTP_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here");
         return 0;
     }
     p->framing_bytes += used - (size_t)body;
@@ -477,6 +483,7 @@ static int feed_piece(struct http_parser *p, struct slice in, size_t *used, stru
     enum stage stage = p->stage;
     uint64_t body = p->body_bytes;
     p->piece = in.at;
+    p->piece_end = in.at + in.len;
     llhttp_errno_t rc = llhttp_execute(&p->ll, in.at, in.len);
     *used = rc == HPE_OK ? in.len : (size_t)(llhttp_get_error_pos(&p->ll) - in.at);
     if (rc != HPE_OK && rc != HPE_PAUSED)
@@ -546,7 +553,7 @@ void http_parser_reset(struct http_parser *p)
     INVARIANT(p->failed == ERR_NONE);
     llhttp_reset(&p->ll);
     p->stage = STAGE_HEAD;
-    p->begun = p->paused = p->no_body = p->field_open = false;
+    p->begun = p->paused = p->no_body = p->field_open = p->version_open = false;
     p->head_bytes = 0;
     p->body_bytes = p->framing_bytes = 0;
     p->head = (struct http_head){.content_length = -1};

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@ struct http_server *http_server_new(struct loop *l, const struct http_server_con
                                     http_handler_f *handler, void *user)
 {
     struct http_server *s = mem_alloc(sizeof(*s));
+    (void)signal(SIGPIPE, SIG_IGN); /* a peer that goes away must not end the program */
     s->loop = l;
     s->world = loop_world(l);
     s->conf = *conf;
@@ -71,6 +73,7 @@ void http_server_forget(struct http_connection *c)
     struct http_server *s = c->server;
     DL_DELETE(s->connections, c);
     s->connection_count--;
+    s->refused_count -= c->refused;
     maybe_gone(s);
 }
 
@@ -83,9 +86,9 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0) /* the client went before we took it */
         return;
     unsigned max = s->conf.connections_max;
-    if (s->connection_count < max)
+    if (s->connection_count - s->refused_count < max)
         http_connection_accept(s, stream, li->is_pipe, HTTP_ACCEPT);
-    else if (s->connection_count < max + REFUSALS_MAX)
+    else if (s->refused_count < REFUSALS_MAX)
         http_connection_accept(s, stream, li->is_pipe, HTTP_ACCEPT_REFUSE);
     else
         http_connection_accept(s, stream, li->is_pipe, HTTP_ACCEPT_CLOSE);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "http/upstream_pool.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
@@ -23,6 +24,7 @@ static void on_queue_tick(void *user);
 struct upstream *upstream_new(struct loop *l, const struct upstream_conf *conf)
 {
     struct upstream *u = mem_alloc(sizeof(*u));
+    (void)signal(SIGPIPE, SIG_IGN); /* a peer that goes away must not end the program */
     u->loop = l;
     u->world = loop_world(l);
     u->conf = *conf;

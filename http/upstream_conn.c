@@ -252,10 +252,16 @@ static void end_of_input(struct upstream_conn *c)
         break_with(c, ERR_UPSTREAM, "the connection was closed without an answer");
 }
 
-static bool writable(struct upstream_conn *c)
+static bool has_room(const struct upstream_conn *c)
+{
+    return c->state.state == UPSTREAM_CONN_BUSY && c->call != NULL && c->call->above_high &&
+           http_out_waiting(&c->out) < UPSTREAM_HIGH_WATER / 4;
+}
+
+static bool tell_room(struct upstream_conn *c)
 {
     struct upstream_call *call = c->call;
-    if (!call->above_high || http_out_waiting(&c->out) >= UPSTREAM_HIGH_WATER / 4)
+    if (!has_room(c))
         return false;
     call->above_high = false;
     if (call->events->on_writable == NULL)
@@ -286,7 +292,7 @@ static bool step(struct upstream_conn *c)
     } else if (c->eof && c->in.window.len == 0 && !c->call->paused) {
         end_of_input(c);
     } else {
-        return writable(c);
+        return tell_room(c);
     }
     return true;
 }
@@ -374,10 +380,12 @@ static void turn(struct upstream_conn *c)
         return;
     c->turning = true;
     t->closing++; /* the target stays while we are in here */
-    while (step(c))
-        ;
-    if (c->state.state != UPSTREAM_CONN_CLOSED)
-        settle(c);
+    do {
+        while (step(c))
+            ;
+        if (c->state.state != UPSTREAM_CONN_CLOSED)
+            settle(c);
+    } while (has_room(c)); /* flushing may have made the room that a writer waits for */
     if (c->state.state == UPSTREAM_CONN_CLOSED)
         http_in_clear(&c->in);
     else
