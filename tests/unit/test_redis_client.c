@@ -88,6 +88,11 @@ static void wait_answers(const struct tally *t, int answers)
     assert_int_equal(t->good + t->failed, answers);
 }
 
+static bool says(void *user)
+{
+    return strstr(redis_client_error(redis), user) != NULL;
+}
+
 static int set_up(void **state)
 {
     struct err err = {0};
@@ -294,9 +299,8 @@ static void a_host_that_refuses(void **state)
     redis_client_free(&redis);
     redis = redis_client_new(loop, "redis://localhost:1/2", "secret", TIMEOUT_MS, &err);
     assert_non_null(redis);
-    run_for(400);
+    assert_true(run_until(says, "refused"));
     assert_false(redis_client_up(redis));
-    assert_non_null(strstr(redis_client_error(redis), "refused"));
     command(&t, "PING", NULL, NULL);
     wait_answers(&t, 1);
     assert_int_equal(t.failed, 1);
@@ -315,9 +319,8 @@ static void a_password_that_nobody_asked_for(void **state)
     (void)state;
     redis_client_free(&redis);
     redis = redis_client_new(loop, server.url, "secret", TIMEOUT_MS, &err);
-    run_for(200);
+    assert_true(run_until(says, "AUTH"));
     assert_false(redis_client_up(redis));
-    assert_non_null(strstr(redis_client_error(redis), "AUTH"));
 }
 
 struct kept {
