@@ -41,9 +41,8 @@ def shared_site():
 def site(shared_site):
     """The site with 8 slots; what a test leaves running there is removed behind it."""
     yield shared_site
-    for entry in shared_site.client.get("/api/v1/sessions").expect(200).json()["items"]:
-        if entry["status"] not in ("stopped", "error"):
-            shared_site.client.delete(f"/api/v1/sessions/{entry['session_id']}")
+    for name in set(shared_site.node().sessions()) - shared_site.kept:
+        shared_site.client.delete(f"/{name}")
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +100,11 @@ def session(make_session):
 @pytest.fixture(scope="module")
 def shared_session(shared_site):
     """One ready session for tests that only read or run small code."""
-    session = Session(shared_site.client).start(cleanup="idle", idle_timeout_seconds=600)
+    session = Session(shared_site.client)
+    shared_site.kept.add(session.id)
+    session.start(cleanup="idle", idle_timeout_seconds=600)
     yield session
+    shared_site.kept.discard(session.id)
     session.end()
 
 

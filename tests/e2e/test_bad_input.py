@@ -14,7 +14,9 @@ RESERVED = ["api", "metrics", "healthz", "docs", "sessions", "exec", "files", "r
 @pytest.fixture(scope="module", autouse=True)
 def neighbour(shared_site):
     """A session that is asked all the time while bad input arrives; its answers must stay right."""
-    session = Session(shared_site.client).start(cleanup="idle", idle_timeout_seconds=600)
+    session = Session(shared_site.client)
+    shared_site.kept.add(session.id)
+    session.start(cleanup="idle", idle_timeout_seconds=600)
     mark = new_id("mark")
     execution = session.run(f"print('{mark}')")["execution_id"]
     stop, wrong, asked = threading.Event(), [], [0]
@@ -35,6 +37,7 @@ def neighbour(shared_site):
     yield session
     stop.set()
     thread.join()
+    shared_site.kept.discard(session.id)
     session.end()
     assert asked[0] > 0 and not wrong, wrong[:5]
 

@@ -89,7 +89,7 @@ def test_stdin_is_fed_and_closed(shared_session):
 
 
 def test_open_stdin_is_fed_until_its_end(client, session):
-    execution = session.submit("import sys\nfor line in sys.stdin:\n    print('got', line.strip(), flush=True)",
+    execution = session.submit("import os, sys\nfor line in sys.stdin:\n    os.write(1, b'got ' + line.encode())",
                                stdin_open=True)
     path = f"/{session.id}/executions/{execution}/stdin"
     raw_bytes = {"Content-Type": "application/octet-stream"}

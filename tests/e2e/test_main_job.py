@@ -121,7 +121,7 @@ def test_long_poll_on_status_answers_when_ready_not_before(client):
 
 
 def test_long_poll_on_a_result_returns_on_new_output_and_on_the_end(session):
-    execution = session.submit("import time\ntime.sleep(0.5)\nprint('x', flush=True)\ntime.sleep(0.5)")
+    execution = session.submit("import os, time\ntime.sleep(0.5)\nos.write(1, b'x\\n')\ntime.sleep(0.5)")
     first = session.result(execution, wait=20, stdout_offset=0)
     assert (first["status"], first["stdout"]) == ("running", "x\n")
     last = session.result(execution, wait=20, stdout_offset=2)

@@ -72,9 +72,12 @@ def test_sessions_are_listed_and_filtered(client):
     names = {session.id for session in sessions}
     listed = client.get("/api/v1/sessions").expect(200).json()
     assert names <= {item["session_id"] for item in listed["items"]}
-    ready = client.get("/api/v1/sessions", params={"status": "ready"}).expect(200).json()["items"]
-    assert names <= {item["session_id"] for item in ready}
-    assert {item["status"] for item in ready} == {"ready"}
+
+    def all_ready():
+        ready = client.get("/api/v1/sessions", params={"status": "ready"}).expect(200).json()["items"]
+        assert {item["status"] for item in ready} <= {"ready"}
+        return names <= {item["session_id"] for item in ready}
+    until(all_ready, 20, "all of them are listed as ready by every gateway")
     paged, token = [], None
     while True:
         page = client.get("/api/v1/sessions", params={"limit": 1, "continue": token}).expect(200).json()

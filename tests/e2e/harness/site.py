@@ -37,6 +37,7 @@ class Site:
         self.footprint = Footprint()
         self.names = {self.state_dir}  # what its things on the machine are called
         self.client = None
+        self.kept = set()  # sessions that outlive a test
 
     # -- up and down --
 
