@@ -68,11 +68,23 @@ Object.assign(globalThis, {
   __dirname: path.dirname(filename),
 });
 
-const options = { filename: name };
-// Older versions take a function and want no flag for it; newer ones have this constant.
-options.importModuleDynamically = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER ??
-  ((specifier) => import(/^\.{0,2}\//.test(specifier) ? path.resolve(specifier) : userRequire.resolve(specifier)));
-const value = new vm.Script(source, options).runInThisContext();
+// A script of vm has no import() unless it is given one. That needs the flag in languages.yaml and warns of it, which is our
+// doing and not the user's.
+function importForCode(specifier) {
+  const isFile = /^\.{0,2}\//.test(specifier);
+  const isUrl = /^[a-z]+:/.test(specifier);
+  const found = isFile ? path.resolve(specifier) : isUrl ? specifier : userRequire.resolve(specifier);
+  const emitWarning = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    if (!String(warning).includes('VM Modules')) emitWarning.call(process, warning, ...rest);
+  };
+  return import(found).finally(() => {
+    process.emitWarning = emitWarning;
+  });
+}
+
+const script = new vm.Script(source, { filename: name, importModuleDynamically: importForCode });
+const value = script.runInThisContext();
 if (value !== null && typeof value === 'object' && typeof value.then === 'function') {
   // Two handlers on purpose: a rejection stays unhandled, and ends the run as node ends it.
   value.then(reportValue);

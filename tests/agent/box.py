@@ -1,5 +1,5 @@
-"""One agent in namespaces of its own: process 1 of a PID namespace, no network but loopback, the machine's root as a
-throw-away overlay, uid 1000 without capabilities. Spoken to through a unix socket in a folder of the test."""
+"""One agent in namespaces of its own: process 1 of a PID namespace, no network but loopback, the machine's root (or the one
+$SPILLWAY_AGENT_ROOTFS names) as a throw-away overlay, uid 1000 without capabilities. Spoken to through a unix socket."""
 
 import hashlib
 import http.client
@@ -23,7 +23,7 @@ box=$1; data=$2
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$box/layers"
 mkdir "$box/layers/upper" "$box/layers/work" "$box/layers/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$box/layers/upper,workdir=$box/layers/work" "$box/layers/root"
+mount -t overlay overlay -o "lowerdir=$7,upperdir=$box/layers/upper,workdir=$box/layers/work" "$box/layers/root"
 root=$box/layers/root
 mkdir -p "$root/workspace" "$root/home/sandbox" "$root/spillway" "$root/run/box"
 for place in tmp workspace home/sandbox dev/shm; do
@@ -90,7 +90,8 @@ class Box:
         self.log = open(f"{self.folder}/log", "w+")
         token_sum = hashlib.sha256(TOKEN.encode()).hexdigest()
         command = ["unshare", "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", SETUP, "sh",
-                   self.folder, agent_data(), SESSION, EPOCH, token_sum, json.dumps(limits)]
+                   self.folder, agent_data(), SESSION, EPOCH, token_sum, json.dumps(limits),
+                   os.environ.get("SPILLWAY_AGENT_ROOTFS", "/")]
         if cgroup:
             join = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
             command = ["sh", "-c", join, cgroup] + command

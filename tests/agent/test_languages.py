@@ -123,7 +123,9 @@ def test_node_require_argv_and_import(box):
     r = box.run("nodejs", "[require('./five'), process.argv.slice(2), require('path').basename(__filename), __dirname]", args=["q"])
     assert r["result"] == "[ 5, [ 'q' ], 'main.js', '/workspace' ]"
     assert box.run("nodejs", "import('/workspace/six.mjs').then(m => m.default)")["result"] == "6"
-    assert box.run("nodejs", "import('fs').then(m => typeof m.readFileSync)")["result"] == "'function'"
+    for builtin in ("fs", "node:fs"):
+        r = box.run("nodejs", f"import('{builtin}').then(m => typeof m.readFileSync)")
+        assert r["result"] == "'function'" and r["stderr"] == ""
 
 
 def test_node_exit_code(box):
