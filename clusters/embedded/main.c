@@ -190,6 +190,11 @@ static void run(struct program *p)
     loop_on_signal(p->loop, SIGINT, on_terminate, p);
     loop_defer(p->loop, begin, p);
     loop_run(p->loop);
+    /* Commands and threads under way would call back into what is freed here. They end by
+     * themselves, what they leave is the next start's (node_recover), and the memory goes with the
+     * process. */
+    if (!p->api || node_busy(p->node))
+        _exit(p->exit_status);
     api_server_free(&p->api);
     node_free(&p->node);
 }

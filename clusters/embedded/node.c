@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/embedded/container_run.h"
 #include "clusters/embedded/node_config.h"
 #include "clusters/embedded/node_object.h"
 #include "clusters/embedded/object_store.h"
@@ -220,6 +221,17 @@ void node_free(struct node **node)
     *node = NULL;
 }
 
+bool node_busy(const struct node *n)
+{
+    struct worker_entry *e, *next;
+
+    HASH_ITER (hh, n->workers, e, next) {
+        if (pod_worker_busy(e->worker))
+            return true;
+    }
+    return false;
+}
+
 struct loop *node_loop(const struct node *n)
 {
     return n->loop;
@@ -319,7 +331,7 @@ static bool is_over(const struct json_t *pod)
 static void resume_pod(struct node *n, const struct json_t *pod)
 {
     struct pod_worker *w = add_worker(n, pod);
-    pid_t pid = pod_worker_find_process(n->config, pod);
+    pid_t pid = container_run_find_process(n->config, pod);
 
     if (is_over(pod)) {
         pod_worker_ended(w);

@@ -18,6 +18,8 @@ struct object_store;
 struct node *node_new(struct loop *l, const struct node_config *config,
                       struct object_store *store) CHECK_RESULT;
 void node_free(struct node **n);
+/* A pod is being started or taken down: not to be freed. */
+bool node_busy(const struct node *n);
 struct loop *node_loop(const struct node *n);
 const struct node_config *node_config_of(const struct node *n);
 struct object_store *node_store(const struct node *n);

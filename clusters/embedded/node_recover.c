@@ -4,12 +4,12 @@
 #include "base/mem.h"
 #include "clusters/embedded/cgroup.h"
 #include "clusters/embedded/cni.h"
+#include "clusters/embedded/container_run.h"
 #include "clusters/embedded/node_config.h"
 #include "clusters/embedded/object_files.h"
 #include "clusters/embedded/object_store.h"
 #include "clusters/embedded/oci_runtime.h"
 #include "clusters/embedded/pod_files.h"
-#include "clusters/embedded/pod_worker.h"
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ static void find_alive(struct node_recover *r, const struct object_store *store)
         const struct json_t *meta = json_get(pods[i], "metadata");
         char *key = NULL;
 
-        if (!pod_worker_find_process(r->config, pods[i]))
+        if (!container_run_find_process(r->config, pods[i]))
             continue;
         key = mem_format("%s/%s", json_get_text(meta, "namespace", ""),
                          json_get_text(meta, "name", ""));

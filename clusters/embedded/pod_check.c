@@ -284,7 +284,8 @@ static void check_patch_map(struct json_t *causes, const struct json_t *patch, c
     char path[60];
 
     /* null takes a key away: only what stays is checked. */
-    json_merge_patch(kept, map ? map : kept);
+    if (json_is_object(map))
+        json_merge_patch(kept, map);
     snprintf(path, sizeof path, "metadata.%s", key);
     check_map(causes, kept, path, labels);
     json_free(kept);

@@ -3,42 +3,29 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "clusters/embedded/cgroup.h"
-#include "clusters/embedded/exit_watch.h"
-#include "clusters/embedded/netns.h"
+#include "clusters/embedded/container_run.h"
 #include "clusters/embedded/node_config.h"
 #include "clusters/embedded/object_store.h"
-#include "clusters/embedded/oci_spec.h"
-#include "clusters/embedded/pod_bundle.h"
 #include "clusters/embedded/pod_check.h"
-#include "clusters/embedded/pod_files.h"
 #include "clusters/embedded/pod_status.h"
+#include "clusters/embedded/pod_surroundings.h"
 #include "clusters/kube_object.h"
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <uv.h>
-
-#define CGROUP_MOUNT   "/sys/fs/cgroup"
-#define DELETE_TRIES   5
-#define DELETE_WAIT_MS 200
 
 #define POD_WORKER_STATES(X)                                                                       \
     X(WORKER, WAITING,                                                                             \
-      FSM_TO(WORKER_PREPARING) | FSM_TO(WORKER_RUNNING) | FSM_TO(WORKER_DELETING) |                \
+      FSM_TO(WORKER_FURNISHING) | FSM_TO(WORKER_RUNNING) | FSM_TO(WORKER_DELETING) |               \
           FSM_TO(WORKER_ENDED) | FSM_TO(WORKER_GONE))                                              \
-    X(WORKER, PREPARING, FSM_TO(WORKER_NETWORKING) | FSM_TO(WORKER_DELETING))                      \
-    X(WORKER, NETWORKING, FSM_TO(WORKER_STARTING) | FSM_TO(WORKER_DELETING))                       \
+    X(WORKER, FURNISHING, FSM_TO(WORKER_STARTING) | FSM_TO(WORKER_DELETING))                       \
     X(WORKER, STARTING, FSM_TO(WORKER_RUNNING) | FSM_TO(WORKER_DELETING))                          \
     X(WORKER, RUNNING,                                                                             \
       FSM_TO(WORKER_SWEEPING) | FSM_TO(WORKER_STOPPING) | FSM_TO(WORKER_DELETING))                 \
     X(WORKER, SWEEPING, FSM_TO(WORKER_STARTING) | FSM_TO(WORKER_DELETING))                         \
     X(WORKER, STOPPING, FSM_TO(WORKER_DELETING))                                                   \
-    X(WORKER, DELETING, FSM_TO(WORKER_UNPLUGGING))                                                 \
-    X(WORKER, UNPLUGGING, FSM_TO(WORKER_CLEARING))                                                 \
+    X(WORKER, DELETING, FSM_TO(WORKER_CLEARING))                                                   \
     X(WORKER, CLEARING, FSM_TO(WORKER_ENDED) | FSM_TO(WORKER_GONE))                                \
     X(WORKER, ENDED, FSM_TO(WORKER_GONE))                                                          \
     X(WORKER, GONE, 0)
@@ -52,26 +39,21 @@ struct pod_worker {
     const struct pod_worker_env *env;
     struct json_t *pod; /* as it was created: its spec does not change, but for the deadline */
     const char *namespace_name, *name, *uid;
-    char *dir, *netns;
+    char *dir;
     struct pod_status status;
     char pod_ip[64];
     char unschedulable[400], message[400];
     unsigned index; /* the container that is, or is to be, at work */
-    int logs[POD_STATUS_CONTAINERS_MAX];
-    struct exit_watch *watch;
-    struct timer *grace, *deadline, *retry;
-    unsigned delete_tries;
-    bool in_runtime; /* crun may know the container `index` */
-    bool plugged;    /* CNI may have given something */
-    bool deleting;   /* the object is to go when all else has gone */
-    bool quitting;   /* no further container starts */
-    bool killed;     /* the signal that ends it is ours */
-    uv_work_t work;  /* PREPARING, CLEARING */
-    struct err work_err;
-    bool work_ok;
+    struct pod_surroundings *surroundings;
+    struct container_run *runs[POD_STATUS_CONTAINERS_MAX];
+    struct timer *grace, *deadline;
+    bool deleting; /* the object is to go when all else has gone */
+    bool quitting; /* no further container starts */
 };
 
 static void go(struct pod_worker *w, enum worker_state to);
+static void on_furnished(const char *ip, const struct err *err, void *user);
+static void on_cleared(void *user);
 
 /* -- what it is made of -- */
 
@@ -87,30 +69,6 @@ static const struct json_t *container_at(const struct pod_worker *w, unsigned in
 static bool is_main(const struct pod_worker *w)
 {
     return w->index == w->status.init_count;
-}
-
-/* The main container is known to crun by the pod's name, in its namespace's root: what an operator
- * looks for. */
-static void container_id(const struct pod_worker *w, char out[256])
-{
-    if (is_main(w))
-        snprintf(out, 256, "%s", w->name);
-    else
-        snprintf(out, 256, "%s.%u", w->uid, w->index);
-}
-
-static void cgroup_path(const struct node_config *config, const char *uid, unsigned init_index,
-                        bool main_one, char out[512])
-{
-    if (main_one)
-        snprintf(out, 512, "%s/%s", config->cgroup_root, uid);
-    else
-        snprintf(out, 512, "%s/%s.%u", config->cgroup_root, uid, init_index);
-}
-
-static void own_cgroup(const struct pod_worker *w, char out[512])
-{
-    cgroup_path(w->env->config, w->uid, w->index, is_main(w), out);
 }
 
 static struct world *world_of(const struct pod_worker *w)
@@ -160,14 +118,21 @@ struct pod_worker *pod_worker_new(const struct pod_worker_env *env, const struct
     w->name = json_get_text(meta, "name", "");
     w->uid = json_get_text(meta, "uid", "");
     w->dir = mem_format("%s/run/%s", env->config->data_dir, w->uid);
-    w->netns = mem_format("%s/netns", w->dir);
+    w->surroundings = pod_surroundings_new(
+        &(struct pod_surroundings_args){.loop = env->loop,
+                                        .cni = &env->cni,
+                                        .pod = w->pod,
+                                        .dir = w->dir,
+                                        .log_bytes = env->config->pod_log_bytes,
+                                        .made = on_furnished,
+                                        .unmade = on_cleared,
+                                        .user = w});
     w->status =
         (struct pod_status){.phase = "Pending", .pod_ip = w->pod_ip, .host_ip = env->host_ip};
     w->status.init_count = (unsigned)json_count(json_at(w->pod, "spec", "initContainers", NULL));
     for (unsigned i = 0; i < POD_STATUS_CONTAINERS_MAX; i++) {
         w->status.containers[i].reason =
             w->status.init_count ? "PodInitializing" : "ContainerCreating";
-        w->logs[i] = -1;
     }
     return w;
 }
@@ -178,15 +143,12 @@ void pod_worker_free(struct pod_worker **worker)
 
     if (!w)
         return;
-    exit_watch_stop(&w->watch);
+    for (unsigned i = 0; i < POD_STATUS_CONTAINERS_MAX; i++)
+        container_run_free(&w->runs[i]);
     timer_free(world_of(w), &w->grace);
     timer_free(world_of(w), &w->deadline);
-    timer_free(world_of(w), &w->retry);
-    for (unsigned i = 0; i < POD_STATUS_CONTAINERS_MAX; i++)
-        if (w->logs[i] >= 0)
-            close(w->logs[i]);
     free(w->dir);
-    free(w->netns);
+    pod_surroundings_free(&w->surroundings);
     json_free(w->pod);
     free(w);
     *worker = NULL;
@@ -200,6 +162,15 @@ const char *pod_worker_uid(const struct pod_worker *w)
 bool pod_worker_waiting(const struct pod_worker *w)
 {
     return w->fsm.state == WORKER_WAITING;
+}
+
+bool pod_worker_busy(const struct pod_worker *w)
+{
+    const uint32_t calls_back = FSM_TO(WORKER_FURNISHING) | FSM_TO(WORKER_STARTING) |
+                                FSM_TO(WORKER_SWEEPING) | FSM_TO(WORKER_DELETING) |
+                                FSM_TO(WORKER_CLEARING);
+
+    return (calls_back & FSM_TO(w->fsm.state)) != 0;
 }
 
 static void free_later(void *user)
@@ -232,7 +203,8 @@ static void tear_down(struct pod_worker *w)
     w->quitting = true;
     timer_free(world_of(w), &w->grace);
     timer_free(world_of(w), &w->deadline);
-    exit_watch_stop(&w->watch);
+    if (w->runs[w->index])
+        container_run_unwatch(w->runs[w->index]);
     go(w, WORKER_DELETING);
 }
 
@@ -275,9 +247,7 @@ static void on_grace_over(void *user)
 {
     struct pod_worker *w = user;
 
-    w->killed = true;
-    if (w->watch)
-        exit_watch_signal(w->watch, SIGKILL);
+    container_run_signal(w->runs[w->index], SIGKILL);
 }
 
 static void signal_stop(struct pod_worker *w, int64_t grace_ms)
@@ -286,8 +256,8 @@ static void signal_stop(struct pod_worker *w, int64_t grace_ms)
         w->grace = timer_new(world_of(w), on_grace_over, w);
     if (w->fsm.state == WORKER_RUNNING) {
         go(w, WORKER_STOPPING);
-        if (w->watch && grace_ms > 0)
-            exit_watch_signal(w->watch, SIGTERM);
+        if (grace_ms > 0)
+            container_run_signal(w->runs[w->index], SIGTERM);
     }
     if (grace_ms > 0)
         timer_start(world_of(w), w->grace, grace_ms, 0);
@@ -350,50 +320,19 @@ void pod_worker_deadline_changed(struct pod_worker *w)
     timer_start(world_of(w), w->deadline, left > 1 ? left : 1, 0);
 }
 
-/* -- files and network namespace -- */
+/* -- surroundings -- */
 
-static void prepare_in_thread(uv_work_t *work)
-{
-    struct pod_worker *w = container_of(work, struct pod_worker, work);
-
-    w->work_ok =
-        pod_files_prepare(w->dir, w->pod, w->env->config->pod_log_bytes, &w->work_err) == 0 &&
-        netns_make(w->netns, &w->work_err) == 0;
-}
-
-static void on_prepared(uv_work_t *work, int status)
-{
-    struct pod_worker *w = container_of(work, struct pod_worker, work);
-
-    if (status == 0 && !w->work_ok && !w->quitting)
-        fail(w, w->work_err.msg);
-    else if (may_go_on(w))
-        go(w, WORKER_NETWORKING);
-}
-
-static void enter_preparing(struct pod_worker *w)
+static void enter_furnishing(struct pod_worker *w)
 {
     w->status.scheduled = true;
     w->status.unschedulable = NULL;
     w->status.started_wall_ms = wall_ms(w);
     publish(w);
     pod_worker_deadline_changed(w);
-    INVARIANT(uv_queue_work(loop_uv(w->env->loop), &w->work, prepare_in_thread, on_prepared) == 0);
+    pod_surroundings_make(w->surroundings);
 }
 
-/* -- network -- */
-
-static void write_ip(const struct pod_worker *w)
-{
-    char hostname[64];
-    struct err err = {.code = ERR_NONE};
-
-    oci_spec_hostname(w->pod, hostname);
-    if (pod_files_write_hosts(w->dir, hostname, w->pod_ip, &err) < 0)
-        LOG(LOG_WARN, "hosts_not_written", KV("pod", w->name), KV("error", (const char *)err.msg));
-}
-
-static void on_plugged(const char *ip, const struct err *err, void *user)
+static void on_furnished(const char *ip, const struct err *err, void *user)
 {
     struct pod_worker *w = user;
 
@@ -404,50 +343,53 @@ static void on_plugged(const char *ip, const struct err *err, void *user)
     if (!may_go_on(w))
         return;
     snprintf(w->pod_ip, sizeof w->pod_ip, "%s", ip);
-    write_ip(w);
     go(w, WORKER_STARTING);
-}
-
-static void enter_networking(struct pod_worker *w)
-{
-    struct err err = {.code = ERR_NONE};
-
-    w->plugged = true;
-    if (cni_add(&w->env->cni, w->uid, w->netns, on_plugged, w, &err) < 0)
-        fail(w, err.msg);
 }
 
 /* -- containers -- */
 
-static void on_exit_seen(const struct exit_watch_result *r, void *user);
+static void on_started(const struct err *err, void *user);
+static void on_exited(const struct container_run_exit *e, void *user);
+static void on_deleted(void *user);
+static const struct container_run_events run_events = {on_started, on_exited, on_deleted};
 
-static void run_adopted_or_started(struct pod_worker *w, pid_t pid)
+static struct container_run *new_run(struct pod_worker *w)
 {
-    struct err err = {.code = ERR_NONE};
+    w->runs[w->index] = container_run_new(
+        &(struct container_run_args){.loop = w->env->loop,
+                                     .config = w->env->config,
+                                     .runtime = &w->env->runtime,
+                                     .pod = w->pod,
+                                     .container = container_at(w, w->index),
+                                     .dir = w->dir,
+                                     .init_index = is_main(w) ? -1 : (int)w->index,
+                                     .events = &run_events,
+                                     .user = w});
+    return w->runs[w->index];
+}
 
-    if (exit_watch_start(w->env->loop, pid, on_exit_seen, w, &w->watch, &err) < 0) {
-        fail(w, err.msg);
-        return;
-    }
-    current(w)->run = POD_RUN_RUNNING;
-    if (!current(w)->started_wall_ms)
-        current(w)->started_wall_ms = wall_ms(w);
+static void enter_running(struct pod_worker *w)
+{
+    struct pod_status_container *c = current(w);
+
+    c->run = POD_RUN_RUNNING;
+    if (!c->started_wall_ms)
+        c->started_wall_ms = wall_ms(w);
     if (is_main(w)) {
         w->status.phase = "Running";
         w->status.initialized = w->status.ready = true;
     }
-    go(w, WORKER_RUNNING);
     publish(w);
 }
 
-static void on_started(pid_t pid, const struct err *err, void *user)
+static void on_started(const struct err *err, void *user)
 {
     struct pod_worker *w = user;
 
     if (err && !w->quitting)
         fail(w, err->msg);
     else if (may_go_on(w))
-        run_adopted_or_started(w, pid);
+        go(w, WORKER_RUNNING);
 }
 
 /* Init containers of the agent's image have nothing to do here: their volume is the node's own
@@ -466,34 +408,6 @@ static void skip_agent(struct pod_worker *w)
     }
 }
 
-static int start_container(struct pod_worker *w, struct err *err)
-{
-    char bundle[PATH_MAX], id[256], cgroup[512];
-    const struct json_t *container = container_at(w, w->index);
-    int rc = 0;
-
-    container_id(w, id);
-    own_cgroup(w, cgroup);
-    rc = pod_bundle_write(&(struct pod_bundle){.dir = w->dir,
-                                               .config = w->env->config,
-                                               .pod = w->pod,
-                                               .container = container,
-                                               .cgroups_path = cgroup},
-                          bundle, err);
-    if (rc < 0)
-        return rc;
-    w->logs[w->index] = pod_files_open_log(w->dir, json_get_text(container, "name", ""));
-    if (w->logs[w->index] < 0)
-        return err_set(err, ERR_SYSTEM, "the container's log cannot be opened");
-    w->in_runtime = true;
-    return oci_runtime_start(&w->env->runtime,
-                             &(struct oci_runtime_start){.namespace_name = w->namespace_name,
-                                                         .id = id,
-                                                         .bundle = bundle,
-                                                         .log_fd = w->logs[w->index]},
-                             on_started, w, err);
-}
-
 static void enter_starting(struct pod_worker *w)
 {
     struct err err = {.code = ERR_NONE};
@@ -501,42 +415,36 @@ static void enter_starting(struct pod_worker *w)
     skip_agent(w);
     if (is_main(w))
         w->status.initialized = true;
-    if (start_container(w, &err) < 0)
+    if (container_run_start(new_run(w), &err) < 0)
         fail(w, err.msg);
 }
 
-static void note_exit(struct pod_worker *w, const struct exit_watch_result *r)
+static void note_exit(struct pod_worker *w, const struct container_run_exit *e)
 {
     struct pod_status_container *c = current(w);
-    char cgroup[512];
 
-    own_cgroup(w, cgroup);
     c->run = POD_RUN_ENDED;
     c->ended_wall_ms = wall_ms(w);
-    c->signal = r->known ? r->signal : 0;
-    c->exit_code = !r->known ? 137 : r->signal ? 128 + r->signal : r->exit_status;
-    if (!r->known)
-        c->reason =
-            "ContainerStatusUnknown"; /* kubelet's word, and its code, for an end that nobody saw */
-    else if (r->signal == SIGKILL && !w->killed && cgroup_oom_kills(CGROUP_MOUNT, cgroup) > 0)
-        c->reason = "OOMKilled";
+    c->signal = e->signal;
+    c->exit_code = e->known ? e->exit_code : 137;
+    if (!e->known)
+        c->reason = "ContainerStatusUnknown"; /* kubelet's word, and its code */
     else
-        c->reason = c->exit_code == 0 ? "Completed" : "Error";
-    LOG(LOG_INFO, "container_exited", KV("pod", w->name), KV("container", w->index),
-        KV("exit_code", c->exit_code), KV("reason", c->reason));
+        c->reason = e->oom_killed ? "OOMKilled" : e->exit_code == 0 ? "Completed" : "Error";
+    LOG(LOG_INFO, "container_exited", KV("pod", w->name), KV("container", (int64_t)w->index),
+        KV("exit_code", (int64_t)c->exit_code), KV("reason", c->reason));
 }
 
-static void on_exit_seen(const struct exit_watch_result *r, void *user)
+static void on_exited(const struct container_run_exit *e, void *user)
 {
     struct pod_worker *w = user;
     bool good = false;
 
-    note_exit(w, r);
-    exit_watch_stop(&w->watch);
+    note_exit(w, e);
     good = current(w)->exit_code == 0;
     if (!is_main(w) && good && !w->quitting) {
-        go(w, WORKER_SWEEPING);
         publish(w);
+        go(w, WORKER_SWEEPING);
         return;
     }
     w->status.ready = false;
@@ -546,118 +454,52 @@ static void on_exit_seen(const struct exit_watch_result *r, void *user)
     tear_down(w);
 }
 
-/* -- taking down -- */
-
-static void on_deleted(const struct err *err, void *user);
-
-static void delete_container(void *user)
+static void enter_sweeping(struct pod_worker *w)
 {
-    struct pod_worker *w = user;
-    char id[256];
-    struct err err = {.code = ERR_NONE};
-
-    container_id(w, id);
-    if (oci_runtime_delete(&w->env->runtime, w->namespace_name, id, on_deleted, w, &err) < 0)
-        on_deleted(&err, w);
+    container_run_delete(w->runs[w->index]);
 }
 
-static void deleted(struct pod_worker *w)
+/* -- taking down -- */
+
+static void on_deleted(void *user)
 {
-    w->in_runtime = false;
+    struct pod_worker *w = user;
+
     if (w->fsm.state == WORKER_DELETING) {
-        go(w, WORKER_UNPLUGGING);
+        go(w, WORKER_CLEARING);
     } else if (may_go_on(w)) {
         w->index++;
         go(w, WORKER_STARTING);
     }
 }
 
-static void on_deleted(const struct err *err, void *user)
-{
-    struct pod_worker *w = user;
-    char cgroup[512];
-
-    own_cgroup(w, cgroup);
-    if (err && ++w->delete_tries < DELETE_TRIES) {
-        cgroup_kill(CGROUP_MOUNT, cgroup);
-        if (!w->retry)
-            w->retry = timer_new(world_of(w), delete_container, w);
-        timer_start(world_of(w), w->retry, DELETE_WAIT_MS, 0);
-        return;
-    }
-    if (err)
-        LOG(LOG_ERROR, "container_not_deleted", KV("pod", w->name),
-            KV("error", (const char *)err->msg));
-    cgroup_remove(CGROUP_MOUNT, cgroup);
-    deleted(w);
-}
-
 static void enter_deleting(struct pod_worker *w)
 {
-    w->delete_tries = 0;
-    if (w->in_runtime)
-        delete_container(w);
+    if (w->runs[w->index] && container_run_in_runtime(w->runs[w->index]))
+        container_run_delete(w->runs[w->index]);
     else
-        deleted(w);
-}
-
-static void on_unplugged(const struct err *err, void *user)
-{
-    struct pod_worker *w = user;
-
-    if (err)
-        LOG(LOG_ERROR, "network_not_removed", KV("pod", w->name),
-            KV("error", (const char *)err->msg));
-    go(w, WORKER_CLEARING);
-}
-
-static void enter_unplugging(struct pod_worker *w)
-{
-    struct err err = {.code = ERR_NONE};
-    const char *netns = access(w->netns, F_OK) == 0 ? w->netns : "";
-
-    if (!w->plugged)
         go(w, WORKER_CLEARING);
-    else if (cni_remove(&w->env->cni, w->uid, netns, on_unplugged, w, &err) < 0)
-        on_unplugged(&err, w);
-}
-
-static void clear_in_thread(uv_work_t *work)
-{
-    struct pod_worker *w = container_of(work, struct pod_worker, work);
-
-    w->work_ok = pod_files_remove(w->dir);
-}
-
-static void on_cleared(uv_work_t *work, int status)
-{
-    struct pod_worker *w = container_of(work, struct pod_worker, work);
-
-    if (status != 0 || !w->work_ok)
-        LOG(LOG_ERROR, "pod_directory_not_removed", KV("pod", w->name),
-            KV("dir", (const char *)w->dir));
-    go(w, w->deleting ? WORKER_GONE : WORKER_ENDED);
 }
 
 static void enter_clearing(struct pod_worker *w)
 {
-    INVARIANT(uv_queue_work(loop_uv(w->env->loop), &w->work, clear_in_thread, on_cleared) == 0);
+    pod_surroundings_unmake(w->surroundings);
 }
 
-static void enter_sweeping(struct pod_worker *w)
+static void on_cleared(void *user)
 {
-    w->delete_tries = 0;
-    delete_container(w);
+    struct pod_worker *w = user;
+
+    go(w, w->deleting ? WORKER_GONE : WORKER_ENDED);
 }
 
 static void go(struct pod_worker *w, enum worker_state to)
 {
     static void (*const enter[WORKER_STATE_COUNT])(struct pod_worker *) = {
-        [WORKER_PREPARING] = enter_preparing, [WORKER_NETWORKING] = enter_networking,
-        [WORKER_STARTING] = enter_starting,   [WORKER_SWEEPING] = enter_sweeping,
-        [WORKER_DELETING] = enter_deleting,   [WORKER_UNPLUGGING] = enter_unplugging,
-        [WORKER_CLEARING] = enter_clearing,   [WORKER_ENDED] = enter_ended,
-        [WORKER_GONE] = enter_gone,
+        [WORKER_FURNISHING] = enter_furnishing, [WORKER_STARTING] = enter_starting,
+        [WORKER_RUNNING] = enter_running,       [WORKER_SWEEPING] = enter_sweeping,
+        [WORKER_DELETING] = enter_deleting,     [WORKER_CLEARING] = enter_clearing,
+        [WORKER_ENDED] = enter_ended,           [WORKER_GONE] = enter_gone,
     };
 
     LOG(LOG_DEBUG, "pod_state", KV("pod", w->name), KV("from", fsm_state_name(&w->fsm)),
@@ -671,7 +513,7 @@ static void go(struct pod_worker *w, enum worker_state to)
 
 void pod_worker_start(struct pod_worker *w)
 {
-    go(w, WORKER_PREPARING);
+    go(w, WORKER_FURNISHING);
 }
 
 void pod_worker_unschedulable(struct pod_worker *w, const char *message)
@@ -688,7 +530,7 @@ bool pod_worker_log(const struct pod_worker *w, const char *container, int *fd, 
     for (unsigned i = 0; i <= w->status.init_count; i++) {
         if (strcmp(json_get_text(container_at(w, i), "name", ""), container) != 0)
             continue;
-        *fd = w->logs[i];
+        *fd = w->runs[i] ? container_run_log_fd(w->runs[i]) : -1;
         *started = w->status.containers[i].run != POD_RUN_WAITING;
         return true;
     }
@@ -696,24 +538,6 @@ bool pod_worker_log(const struct pod_worker *w, const char *container, int *fd, 
 }
 
 /* -- pods of an earlier run -- */
-
-pid_t pod_worker_find_process(const struct node_config *config, const struct json_t *pod)
-{
-    const char *uid = json_get_text(json_get(pod, "metadata"), "uid", "");
-    const char *container =
-        json_get_text(json_item(json_at(pod, "spec", "containers", NULL), 0), "name", "");
-    char bundle[PATH_MAX], cgroup[512];
-    pid_t pid = 0;
-
-    snprintf(bundle, sizeof bundle, "%s/run/%s/bundle/%s", config->data_dir, uid, container);
-    cgroup_path(config, uid, 0, true, cgroup);
-    pid = oci_runtime_read_pid(bundle);
-    /* Started, but never said to be so: nobody has used it, it starts anew. */
-    if (!*json_get_text(json_get(pod, "status"), "podIP", ""))
-        return 0;
-    /* The number alone proves nothing: it must be in the pod's own cgroup. */
-    return pid && cgroup_holds(pid, cgroup) ? pid : 0;
-}
 
 /* Fills in what the object on disk tells of the time before. */
 static void remember(struct pod_worker *w)
@@ -734,27 +558,27 @@ static void remember(struct pod_worker *w)
                                                                 .ended_wall_ms = since};
     current(w)->started_wall_ms = since;
     w->status.initialized = true;
-    w->plugged = w->in_runtime = true;
+    pod_surroundings_adopt(w->surroundings);
 }
 
 void pod_worker_adopt(struct pod_worker *w, pid_t pid)
 {
-    char path[64];
+    struct err err = {.code = ERR_NONE};
 
     remember(w);
-    /* The log's file system belongs to the mount namespace of the node that died; the container
-     * still has it open. */
-    snprintf(path, sizeof path, "/proc/%d/fd/1", (int)pid);
-    w->logs[w->index] = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    run_adopted_or_started(w, pid);
+    if (container_run_adopt(new_run(w), pid, &err) < 0) {
+        fail(w, err.msg);
+        return;
+    }
+    go(w, WORKER_RUNNING);
     pod_worker_deadline_changed(w);
 }
 
 void pod_worker_lost(struct pod_worker *w)
 {
     remember(w);
-    go(w, WORKER_RUNNING);
-    on_exit_seen(&(struct exit_watch_result){.known = false}, w);
+    container_run_mark_left(new_run(w));
+    on_exited(&(struct container_run_exit){.known = false}, w);
 }
 
 void pod_worker_ended(struct pod_worker *w)

@@ -1,9 +1,8 @@
 /* pod_worker.h - one pod's life on this node, from bound to removed: a state machine that drives
  * files, network and runtime.
  *
- *   WAITING → PREPARING → NETWORKING → STARTING → RUNNING (→ SWEEPING → STARTING: next container) →
- * STOPPING → DELETING → UNPLUGGING → CLEARING → ENDED (the object stays) or GONE (removed, DELETED
- * sent)
+ *   WAITING → FURNISHING → STARTING → RUNNING (→ SWEEPING → STARTING: next container) → STOPPING
+ *           → DELETING → CLEARING → ENDED (the object stays) or GONE (removed, DELETED sent)
  *
  * Ownership: pod_worker_new() gives a worker; it goes by itself, at the end of a loop turn, once
  * GONE: `gone` is called then, and whoever keeps pointers drops them there. pod_worker_free() is
@@ -38,6 +37,8 @@ struct pod_worker *pod_worker_new(const struct pod_worker_env *env,
 void pod_worker_free(struct pod_worker **w);
 const char *pod_worker_uid(const struct pod_worker *w);
 bool pod_worker_waiting(const struct pod_worker *w);
+/* Something is under way that will call back: not to be freed. */
+bool pod_worker_busy(const struct pod_worker *w);
 
 /* The scheduler's verdict: bound (starts at once), or why not. */
 void pod_worker_start(struct pod_worker *w);
@@ -55,6 +56,3 @@ void pod_worker_stop(struct pod_worker *w, int64_t grace_ms);
 void pod_worker_deadline_changed(struct pod_worker *w);
 /* Descriptor of a container's log, lent; -1: nothing was written yet. False: no such container. */
 bool pod_worker_log(const struct pod_worker *w, const char *container, int *fd, bool *started);
-
-/* The main process of a pod of an earlier run, 0: none lives. */
-pid_t pod_worker_find_process(const struct node_config *config, const struct json_t *pod);

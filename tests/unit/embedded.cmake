@@ -1,0 +1,3 @@
+foreach(stem names selector scheduler object_store oci_spec pod_check pod_status cgroup)
+  spillway_unit_test(${stem} spillway_node_parts)
+endforeach()
