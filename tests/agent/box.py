@@ -96,9 +96,13 @@ class Box:
             join = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
             command = ["sh", "-c", join, cgroup] + command
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
-        self.wait_until_up()
-        if start:
-            self.start()
+        try:
+            self.wait_until_up()
+            if start:
+                self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def wait_until_up(self):
         end = time.monotonic() + 20
