@@ -161,6 +161,13 @@ def test_no_gateway_at_all_is_503(front):
         assert body["session_id"] == "x" and body["instance"].startswith("/x/")
 
 
+def test_a_broken_read_without_a_gateway_left_is_503(front):
+    for gateway in front.gateways:
+        gateway.mode = "close"
+    answer, body = front.ask("GET", "/x/result?wait=5")
+    problem(answer, body, 503, "unavailable")
+
+
 def test_nginx_errors_are_problems(front):
     answer, body = front.ask("POST", "/x/exec/python", {"Content-Length": str(3 << 20)})
     problem(answer, body, 413, "payload_too_large")
