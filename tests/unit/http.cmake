@@ -1,0 +1,5 @@
+spillway_unit_test(http_message spillway_http)
+spillway_unit_test(http_query spillway_http)
+spillway_unit_test(http_dispatch spillway_http)
+spillway_unit_test(problem spillway_http)
+spillway_unit_test(http_in spillway_http)
