@@ -122,7 +122,10 @@ class Node:
         connection = self.connection()
         headers = {"Content-Type": content_type} if body is not None else {}
         text = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
-        connection.request(method, path, text, headers)
+        try:
+            connection.request(method, path, text, headers)
+        except BrokenPipeError:
+            pass  # refused before all of it was read: the answer is there
         answer = Answer(connection.getresponse())
         connection.close()
         return answer
