@@ -126,7 +126,11 @@ class Box:
 
     def close(self):
         if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGKILL)  # --kill-child takes the namespace with it
+            # Process 1 takes the namespace with it. unshare's own --kill-child does not last: a change of uid takes it back.
+            try:
+                os.kill(self.agent_pid(), signal.SIGKILL)
+            except (OSError, IndexError):
+                os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
         shutil.rmtree(self.folder)
