@@ -504,7 +504,7 @@ static void go(struct pod_worker *w, enum worker_state to)
 
     LOG(LOG_DEBUG, "pod_state", KV("pod", w->name), KV("from", fsm_state_name(&w->fsm)),
         KV("to", states[to].name));
-    fsm_move(&w->fsm, to);
+    fsm_move(&w->fsm, (int)to);
     if (enter[to])
         enter[to](w);
 }

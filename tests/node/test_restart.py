@@ -111,3 +111,18 @@ def test_terminate_leaves_pods_or_nothing(make_node):
 def test_two_nodes_do_not_share_a_directory(node):
     second = subprocess.run([node.process.args[2], "--config", node.dir / "node.json"], capture_output=True, text=True, timeout=20)
     assert second.returncode == 1 and "another node" in second.stderr
+
+
+def test_terminated_while_pods_start(node):
+    before = node.traces()
+    for n in range(6):
+        node.create(session(f"early-{n}"))
+    node.terminate()
+    assert node.process.returncode == 0
+    node.start()
+    for n in range(6):
+        node.wait_phase(f"early-{n}", "Running", seconds=30)
+        node.delete(f"early-{n}", gracePeriodSeconds=0)
+    for n in range(6):
+        node.wait_gone(f"early-{n}")
+    assert_nothing_left(node, before)
