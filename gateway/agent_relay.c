@@ -63,6 +63,7 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
                                       .head_ms = how->head_ms,
                                       .total_ms = how->total_ms,
                                       .body_max = how->body_max};
+    r->body_taken = true;
     if (r->s != s) {
         if (r->s)
             session_unref(r->s);

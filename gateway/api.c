@@ -108,6 +108,33 @@ static struct slice first_segment(struct slice path)
     return first;
 }
 
+static struct slice next_segment(struct slice *rest)
+{
+    struct slice segment = {rest->at, 0};
+    while (segment.len < rest->len && segment.at[segment.len] != '/')
+        segment.len++;
+    size_t used = segment.len < rest->len ? segment.len + 1 : segment.len;
+    rest->at += used;
+    rest->len -= used;
+    return segment;
+}
+
+/* No cleaning: what a proxy and a server might read differently is refused. File names may say what
+ * they like: they are not routed. */
+static bool is_plain(struct slice path)
+{
+    struct slice rest = {path.at + 1, path.len - 1};
+    bool trailing = path.len > 1 && path.at[path.len - 1] == '/';
+    while (rest.len > 0) {
+        struct slice s = next_segment(&rest);
+        if (s.len == 0 || slice_eq(s, ".") || slice_eq(s, "..") || memchr(s.at, '%', s.len))
+            return false;
+        if (slice_eq(s, "download") || slice_eq(s, "delete"))
+            return true;
+    }
+    return !trailing;
+}
+
 static void count_refusal(struct gateway *g, const struct http_route *route)
 {
     if (!route) /* 404, 405 and what was refused before any handler */
@@ -117,6 +144,12 @@ static void count_refusal(struct gateway *g, const struct http_route *route)
 void api_serve(struct http_exchange *x, void *user)
 {
     struct slice path = http_exchange_head(x)->path;
+    if (!is_plain(path)) {
+        count_refusal(user, NULL);
+        problem_replyf(x, ERR_BAD_REQUEST,
+                       "a path has no empty, '.' or '..' segments and no percent-encoding");
+        return;
+    }
     bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path));
     if (reserved)
         count_refusal(user, http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, user));

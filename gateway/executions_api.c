@@ -250,7 +250,7 @@ static int check_type(struct request *r, bool text_too, struct err *err)
         return err_set(err, ERR_PAYLOAD_TOO_LARGE, "the body is larger than %zu bytes",
                        (size_t)EXEC_BODY_MAX);
     if (!http_exchange_has_body(r->x))
-        return err_set(err, ERR_BAD_REQUEST, "there is no code");
+        return err_set(err, r->is_text ? ERR_BAD_REQUEST : ERR_BAD_JSON, "there is no code");
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define FRESH_WAIT_MS 1500
+#define DRAIN_MAX     ((size_t)64 * 1024)
 
 /* -- the end: one function -- */
 
@@ -69,11 +70,43 @@ void request_reply_json(struct request *r, int status, struct json_t *body)
     finish(r, status);
 }
 
-void request_problem(struct request *r, const struct err *err)
+static void refuse(struct request *r)
 {
     let_go(r);
-    problem_reply(r->x, err);
-    finish(r, err_http_status(err->code));
+    problem_reply(r->x, &r->refusal);
+    finish(r, err_http_status(r->refusal.code));
+}
+
+static void on_drained(struct http_exchange *x, struct slice body, const struct err *err,
+                       void *user)
+{
+    (void)x;
+    (void)body;
+    (void)err; /* too long or broken: the server closes the connection behind the answer */
+    refuse(user);
+}
+
+/* A proxy that gets an answer before it has passed the body on closes its client's connection,
+ * without saying so before. So what is short is read first, unless the client waits for our word
+ * before it sends any. */
+static bool must_drain(const struct request *r)
+{
+    const struct http_head *head = http_exchange_head(r->x);
+    return !r->body_taken && !head->expect_continue && http_exchange_has_body(r->x) &&
+           !http_exchange_gone(r->x) && head->content_length <= (int64_t)DRAIN_MAX;
+}
+
+void request_problem(struct request *r, const struct err *err)
+{
+    r->refusal = *err;
+    if (!must_drain(r)) {
+        refuse(r);
+        return;
+    }
+    r->body_taken = true;
+    stop_waiting(r);
+    http_exchange_on_gone(r->x, NULL, NULL);
+    http_exchange_collect(r->x, DRAIN_MAX, on_drained, r);
 }
 
 void request_problemf(struct request *r, enum err_code code, const char *fmt, ...)
@@ -288,6 +321,7 @@ static void on_collected(struct http_exchange *x, struct slice body, const struc
 void request_collect(struct request *r, size_t max, request_step_f *step)
 {
     r->step = step;
+    r->body_taken = true;
     buf_init(&r->body, max);
     r->has_body = true;
     http_exchange_collect(r->x, max, on_collected, r);

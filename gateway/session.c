@@ -57,6 +57,13 @@ enum session_state session_state(const struct session *s)
     return (enum session_state)s->fsm.state;
 }
 
+enum session_state session_state_listed(const struct session *s)
+{
+    bool unasked = session_state(s) == SESSION_CREATING && s->pod_ready && !s->tender &&
+                   s->activity_seen_ms == 0;
+    return unasked ? SESSION_READY : session_state(s);
+}
+
 const char *session_state_word(enum session_state s)
 {
     return WORDS[s];
@@ -165,7 +172,8 @@ void session_adopt_pod(struct session *s, const struct kube_pod *pod)
         s->spec = spec;
     }
     s->deadline_wall_ms = pod->marks.deadline_wall_ms;
-    s->created_wall_ms = pod->created_wall_ms;
+    s->created_wall_ms =
+        s->spec.created_wall_ms > 0 ? s->spec.created_wall_ms : pod->created_wall_ms;
     if (session_state(s) == SESSION_PENDING)
         fsm_move(&s->fsm, SESSION_CREATING);
 }

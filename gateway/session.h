@@ -120,6 +120,8 @@ struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 
 enum session_state session_state(const struct session *s);
+/* For lists: whose agent this gateway has not asked is taken at its pod's word. */
+enum session_state session_state_listed(const struct session *s);
 const char *session_state_word(enum session_state s); /* "pending" … */
 bool session_state_from_word(const char *word, enum session_state *out);
 bool session_is_over(const struct session *s);   /* STOPPED or ERROR */

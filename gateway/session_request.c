@@ -283,6 +283,7 @@ void session_request_fingerprint(const struct session_request *r, struct slice s
     json_remove(j, "placement_reason");
     json_remove(j, "again");
     json_remove(j, "linger_ms");
+    json_remove(j, "created_ms");
     json_set_text(j, "placement", r->placement);
     json_set(j, "env", r->env ? json_ref(r->env) : json_new_null());
     buf_init(&text, (size_t)1024 * 1024);

@@ -57,6 +57,7 @@ struct json_t *session_spec_to_json(const struct session_spec *s)
     json_set_bool(j, "has_env", s->has_env);
     json_set_bool(j, "again", s->again);
     json_set_int(j, "linger_ms", s->linger_ms);
+    json_set_int(j, "created_ms", s->created_wall_ms);
     return j;
 }
 
@@ -82,6 +83,7 @@ int session_spec_from_text(struct session_spec *s, const char *text, struct err 
     s->timeout_ms = json_int(json_get(j, "timeout_seconds"), 0) * 1000;
     s->idle_ms = json_int(json_get(j, "idle_timeout_seconds"), 0) * 1000;
     s->linger_ms = json_int(json_get(j, "linger_ms"), 0);
+    s->created_wall_ms = json_int(json_get(j, "created_ms"), 0);
     s->millicpu = json_int(json_get(resources, "millicpu"), 0);
     s->memory_bytes = json_int(json_get(resources, "memory_bytes"), 0);
     s->disk_bytes = json_int(json_get(resources, "disk_bytes"), 0);

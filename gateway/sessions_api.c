@@ -332,7 +332,7 @@ static bool list_living(struct session *s, void *user)
 {
     struct listing *l = user;
     if (strcmp(s->tenant, l->r->tenant) == 0 && strcmp(s->id, l->after) > 0 &&
-        (!l->by_state || session_state(s) == l->state))
+        (!l->by_state || session_state_listed(s) == l->state))
         l->living[l->living_count++] = s;
     return true;
 }
@@ -369,8 +369,11 @@ static struct json_t *print_list(const struct listing *l, size_t limit)
         bool living = b >= l->ended_count ||
                       (a < l->living_count && strcmp(l->living[a]->id, l->ended[b]->id) < 0);
         if (living) {
-            last = l->living[a]->id;
-            json_add(items, session_view(l->living[a++], l->r->g->conf.site));
+            const struct session *s = l->living[a++];
+            struct json_t *view = session_view(s, l->r->g->conf.site);
+            json_set_text(view, "status", session_state_word(session_state_listed(s)));
+            json_add(items, view);
+            last = s->id;
         } else {
             last = l->ended[b]->id;
             json_add(items, json_ref(l->ended[b++]->view));

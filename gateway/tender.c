@@ -11,6 +11,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/record_copy.h"
 #include "gateway/session_table.h"
+#include "gateway/watermark_view.h"
 #include "watermark/watermark_feed.h"
 
 #include <stdio.h>
@@ -301,6 +302,16 @@ static bool was_just_refused(const struct tender *t)
     return t->s->refused_ms > 0 && now_ms(t) - t->s->refused_ms < REFUSED_PAUSE_MS;
 }
 
+/* Two gateways that took the last slot at once are no news to the watermark: it counts the pod that
+ * waits. But where it sees room and the scheduler none, the scheduler knows better. */
+static void note_refusal(struct gateway *g)
+{
+    struct watermark_view w;
+    watermark_view_take(g, &w);
+    if (w.slots_free > 0)
+        watermark_feed_refused(g->feed);
+}
+
 /* Ends the session when one of its rules says so; the tender is gone then. */
 static void check_due(struct tender *t)
 {
@@ -311,7 +322,7 @@ static void check_due(struct tender *t)
     } else if (word) {
         ending_start(t->g, t->s, cause_of(word));
     } else if (is_unschedulable(t)) {
-        watermark_feed_refused(t->g->feed);
+        note_refusal(t->g);
         ending_start(t->g, t->s, ENDING_UNSCHEDULABLE);
     } else if (is_start_overdue(t)) {
         ending_start(t->g, t->s, ENDING_START_FAILED);
