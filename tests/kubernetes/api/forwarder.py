@@ -1,0 +1,79 @@
+"""A TCP forwarder in a network namespace: a line between client and server that can be cut, silenced and mended."""
+import select
+import socket
+import threading
+
+from kube.api import connect, enter_network
+
+
+class Forwarder:
+    def __init__(self, network, target):
+        self.network = network
+        self.target = target
+        self.open = True
+        self.silent = False
+        self.pairs = []
+        self.bytes_back = 0
+        self.lock = threading.Lock()
+        made = threading.Event()
+        threading.Thread(target=self.listen, args=(made,), daemon=True).start()
+        made.wait(5)
+        self.port = self.listener.getsockname()[1]
+
+    def listen(self, made):
+        enter_network(self.network)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        made.set()
+        while True:
+            try:
+                channel, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.open:
+                channel.close()
+                continue
+            threading.Thread(target=self.carry, args=(channel,), daemon=True).start()
+
+    def carry(self, near):
+        try:
+            far = connect(self.target, self.network)
+        except OSError:
+            near.close()
+            return
+        with self.lock:
+            self.pairs.append((near, far))
+        try:
+            while True:
+                for source in select.select([near, far], [], [], 60)[0]:
+                    piece = source.recv(65536)
+                    if not piece:
+                        return
+                    if self.silent:
+                        continue
+                    (far if source is near else near).sendall(piece)
+        except (OSError, ValueError):
+            pass
+        finally:
+            near.close()
+            far.close()
+
+    def cut(self):
+        """All lines break, new ones too, until mend()."""
+        self.open = False
+        with self.lock:
+            for pair in self.pairs:
+                for each in pair:
+                    try:
+                        each.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+            self.pairs = []
+
+    def mend(self):
+        self.silent = False
+        self.open = True
+
+    def close(self):
+        self.cut()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
