@@ -60,6 +60,10 @@ static struct upstream_target_pool *target_get(struct upstream *u, const struct 
     p = mem_alloc(sizeof(*p));
     p->key = key_of(t);
     p->pool = u;
+    bool v6 = strchr(p->key.host, ':') != NULL;
+    p->host_line_len =
+        (size_t)snprintf(p->host_line, sizeof(p->host_line), " HTTP/1.1\r\nHost: %s%s%s:%u\r\n",
+                         v6 ? "[" : "", p->key.host, v6 ? "]" : "", (unsigned)p->key.port);
     HASH_ADD(hh, u->targets, key, sizeof(p->key), p);
     return p;
 }
@@ -232,13 +236,10 @@ static void add_framing(struct upstream_call *call, const struct upstream_reques
 
 static void write_head(struct upstream_call *call, const struct upstream_request *req)
 {
-    const struct upstream_target *t = &call->target->key;
-    bool v6 = strchr(t->host, ':') != NULL;
     buf_add_text(&call->head, method_text(req->method));
     buf_add(&call->head, " ", 1);
     add_clean(&call->head, req->target);
-    buf_addf(&call->head, " HTTP/1.1\r\nHost: %s%s%s:%u\r\n", v6 ? "[" : "", t->host, v6 ? "]" : "",
-             (unsigned)t->port);
+    buf_add(&call->head, call->target->host_line, call->target->host_line_len);
     for (unsigned i = 0; i < req->header_count; i++)
         add_field(&call->head, &req->headers[i]);
     add_framing(call, req);

@@ -115,7 +115,7 @@ static void send_request(struct upstream_conn *c)
                          http_out_part(call->body.data, call->body.len)};
     call->sent = true;
     c->keep = true;
-    (void)upstream_conn_send(c, parts, 2, true);
+    (void)upstream_conn_send(c, parts, call->body.len > 0 ? 2 : 1, true);
     buf_fini(&call->body);
     buf_init(&call->body, 0);
 }

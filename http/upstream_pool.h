@@ -27,6 +27,8 @@ enum upstream_conn_state { UPSTREAM_CONN_STATES(FSM_ENUM) };
 struct upstream_target_pool {
     struct upstream_target key; /* zeroed behind the host's end: it is hashed */
     struct upstream *pool;
+    char host_line[80]; /* " HTTP/1.1\r\nHost: …\r\n", the same for every call */
+    size_t host_line_len;
     struct upstream_conn *conns; /* all that are open */
     struct upstream_conn *idle;  /* the one used last first */
     struct upstream_call *queue; /* waiting for a connection, oldest first */

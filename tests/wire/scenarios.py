@@ -180,6 +180,50 @@ def test_slow_clients_harm_nobody(stand):
     equal(server.end(), None)
 
 
+# ---- listeners ----
+
+def ask_unix(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(path)
+        s.sendall(b"GET /hello HTTP/1.0\r\n\r\n")
+        data = b""
+        while piece := s.recv(4096):
+            data += piece
+        return data
+
+
+def test_unix_socket(stand):
+    """A socket file that nobody listens on is replaced, one with a listener is not, and ours goes with us."""
+    path = os.path.join(stand.dir, "socket")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    server = stand.private("--listen", "unix:" + path)
+    equal(server.port, -1)
+    assert ask_unix(path).endswith(b"hello")
+    second = stand.private("--listen", "unix:" + path)
+    second.process.wait(5)
+    equal(second.process.returncode, 1)
+    assert ask_unix(path).endswith(b"hello"), "the first one lost its socket"
+    equal(server.end(), None)
+    assert not os.path.exists(path), "the socket file stayed"
+
+
+def test_socket_handed_over(stand):
+    """LISTEN_FDS: the socket of that name; LISTEN_PID counts only when it is there."""
+    for environment, works in (({"LISTEN_FDNAMES": "web"}, True), ({"LISTEN_FDNAMES": "other"}, False),
+                               ({"LISTEN_FDNAMES": "web", "LISTEN_PID": "1"}, False)):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = stand.private("--listen", "name:web", handed_over=listener,
+                                   environment={"LISTEN_FDS": "1", **environment})
+            equal(server.port, listener.getsockname()[1] if works else 0, str(environment))
+            if works:
+                equal(get(server.port, "/hello")[2], b"hello")
+                equal(server.end(), None)
+            else:
+                server.process.wait(5)
+
+
 # ---- upstream and relay ----
 
 def relayed(stand, *scripts, flags=()):

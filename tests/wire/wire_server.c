@@ -408,6 +408,22 @@ static int64_t option(int argc, char **argv, const char *name, int64_t otherwise
     return otherwise;
 }
 
+/* "127.0.0.1:0", "unix:/path", or "name:web" for a socket handed over. */
+static int listen_on(struct wire *w, int argc, char **argv, struct err *err)
+{
+    const char *address = "127.0.0.1:0";
+    char handed[16];
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--listen") == 0)
+            address = argv[i + 1];
+    }
+    if (strncmp(address, "name:", 5) == 0) {
+        snprintf(handed, sizeof(handed), "fd:%d", http_server_inherited_fd(address + 5));
+        address = handed;
+    }
+    return http_server_listen(w->server, address, err);
+}
+
 int main(int argc, char **argv)
 {
     struct wire w = {.head_ms = option(argc, argv, "--answer-ms", 2000),
@@ -428,7 +444,7 @@ int main(int argc, char **argv)
     w.server = http_server_new(w.loop, &conf, on_request, &w);
     w.upstream = upstream_new(w.loop, &up);
     w.caller = http_caller_new(w.loop);
-    if (http_server_listen(w.server, "127.0.0.1:0", &err) < 0) {
+    if (listen_on(&w, argc, argv, &err) < 0) {
         fprintf(stderr, "%s\n", err.msg);
         return 1;
     }

@@ -45,11 +45,16 @@ def free_port():
 class Server:
     """One wire_server."""
 
-    def __init__(self, path, flags):
+    def __init__(self, path, flags, handed_over=None, environment=None):
         self.err = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([path, *map(str, flags)], stdout=subprocess.PIPE, stderr=self.err)
+        command = [path, *map(str, flags)]
+        if handed_over is not None:
+            command = ["sh", "-c", f'exec "$0" "$@" 3<&{handed_over.fileno()}', *command]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.err,
+                                        pass_fds=[handed_over.fileno()] if handed_over else [],
+                                        env={**os.environ, **(environment or {})})
         self.told = False
-        self.port = int(self.process.stdout.readline())
+        self.port = int(self.process.stdout.readline() or 0)
 
     def count(self):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -122,9 +127,9 @@ class Stand:
             self.servers[flags] = Server(self.path, flags)
         return self.servers[flags]
 
-    def private(self, *flags):
+    def private(self, *flags, **more):
         """A server for one test, which ends it."""
-        self.privates.append(Server(self.path, flags))
+        self.privates.append(Server(self.path, flags, **more))
         return self.privates[-1]
 
     def nginx(self, backend):
