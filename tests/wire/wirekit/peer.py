@@ -53,6 +53,13 @@ class Connection(Client):
         self.ended = False
         self.peer = peer
 
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # a close alone would wait for the thread that reads
+        except OSError:
+            pass
+        self.socket.close()
+
     def run(self, script):
         try:
             script(self)

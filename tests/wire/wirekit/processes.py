@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -36,6 +37,9 @@ http {{
 """
 
 
+HAND_OVER = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -49,7 +53,7 @@ class Server:
         self.err = tempfile.TemporaryFile()
         command = [path, *map(str, flags)]
         if handed_over is not None:
-            command = ["sh", "-c", f'exec "$0" "$@" 3<&{handed_over.fileno()}', *command]
+            command = [sys.executable, "-c", HAND_OVER, str(handed_over.fileno()), *command]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.err,
                                         pass_fds=[handed_over.fileno()] if handed_over else [],
                                         env={**os.environ, **(environment or {})})
