@@ -116,7 +116,7 @@ def test_tombstones_lost_with_redis_are_404_never_another_sessions(site, client)
     problems.check(session.result_reply(execution), 404, "session_not_found", "execution_not_found")
 
 
-def test_killed_node_adopts_what_runs_or_says_that_it_is_lost(site, client):
+def test_killed_node_adopts_what_runs_and_nothing_runs_twice(site, client, record_property):
     """The API server is away for a moment: running sessions are served, the node takes them over again, nothing runs twice."""
     with RunCounter(site.state_dir) as counter:
         sessions, executions = begin(site, counter, 3)
@@ -132,7 +132,11 @@ def test_killed_node_adopts_what_runs_or_says_that_it_is_lost(site, client):
         for session, execution in zip(sessions, executions):
             tell(site.state_dir, session.id)
             check_ran_once(session, execution, counter)
-        fresh = Session(client).start(cleanup="idle")
+        fresh = Session(client)
+        watch = Stopwatch()
+        until(lambda: fresh.try_create(cleanup="idle").expect(201, 503).status == 201, 60, "creates go on", every=0.1)
+        record_property("F8 create after the node's return, s", round(watch.seconds, 2))
+        fresh.wait_ready()
         assert fresh.run("print('after')")["stdout"] == "after\n"
         for session in sessions + [fresh]:
             session.end()
