@@ -1,13 +1,14 @@
-/* http_connection.h - inside of the server: one client's connection and its one exchange (not for
- * other rooms).
+/* http_connection.h - inside of the server: one client's connection and its one exchange (not
+ * for other rooms).
  *
  * Split: http_server.c listens and accepts · http_connection.c moves bytes and deadlines ·
- * http_exchange.c is the request side a handler sees · http_reply.c the reply side. Life:  a
- * connection is freed when its socket is closed, its exchange has been ended by the handler and no
- * deferred turn is outstanding; so an exchange stays valid for a handler whose client is gone.
- * Turns: connection_turn() is the only place that feeds the parser and calls handlers. Everything
- * else changes state and asks for a turn, which is why no callback runs before the call that asked
- * for it returned. */
+ *        http_exchange.c is the request side a handler sees · http_reply.c the reply side.
+ * Life:  a connection is freed when its socket is closed, its exchange has been ended by the
+ *        handler and no deferred turn is outstanding; so an exchange stays valid for a handler
+ *        whose client is gone.
+ * Turns: turn() is the only place that feeds the parser and calls handlers.
+ *        Everything else changes state and asks for a turn, which is why no callback runs
+ *        before the call that asked for it returned. */
 #pragma once
 #include "base/fsm.h"
 #include "http/http_deadline.h"
@@ -102,7 +103,7 @@ struct http_connection {
     bool shut; /* uv_shutdown() was asked for */
     bool handle_closed;
     bool head_ready; /* a head came: the handler is due */
-    bool turning;    /* inside connection_turn() */
+    bool turning;    /* inside turn() */
     bool turn_due;   /* one is deferred */
     bool refused;    /* one too many: takes no place of another's */
 

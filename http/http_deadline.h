@@ -1,6 +1,6 @@
-/* http_deadline.h - a deadline that moves with every request, on a timer that does not: the timer
- * may fire early and is then set again, so that the common case costs no timer operation (inside of
- * http/). */
+/* http_deadline.h - a deadline that moves with every request, on a timer that does not: the
+ * timer may fire early and is then set again, so that the common case costs no timer operation
+ * (inside of http/). */
 #pragma once
 #include "base/world.h"
 

@@ -1,9 +1,10 @@
 /* http_dispatch.h - method and path to handler, by one table.
  *
- * A pattern is literal segments and {name} parameters: "/api/v1/sessions/{id}". A last "{name...}" takes the rest of the path.
- * Literal segments win over parameters, earlier rows over later ones. Segments that route are taken raw: a percent sign, ".", ".."
- * or an empty segment in one is 400 (ERR_BAD_REQUEST), before any handler; a rest parameter is handed over raw.
- * No such path: ERR_NOT_FOUND. Path known, method not: ERR_METHOD_NOT_ALLOWED with Allow. */
+ * A pattern is literal segments and {name} parameters: "/api/v1/sessions/{id}". A last
+ * "{name...}" takes the rest of the path. Literal segments win over parameters, earlier rows
+ * over later ones. Segments that route are taken raw: a percent sign, ".", ".." or an empty
+ * segment in one is 400 (ERR_BAD_REQUEST), before any handler; a rest parameter is handed over
+ * raw. No such path: ERR_NOT_FOUND. Path known, method not: ERR_METHOD_NOT_ALLOWED with Allow. */
 #pragma once
 #include "http/http_server.h"
 
@@ -25,8 +26,12 @@ struct http_route_match {
     struct slice params[HTTP_ROUTE_PARAMS_MAX]; /* in order of the pattern */
 };
 
-/* Finds and calls the handler, or ends the exchange with a problem. Returns the route, NULL when none matched. */
-const struct http_route *http_dispatch(const struct http_route *routes, size_t count, struct http_exchange *x, void *user);
-/* Pure part: fills *m. 0, or -ERR_NOT_FOUND, -ERR_METHOD_NOT_ALLOWED (`allow` filled), -ERR_BAD_REQUEST. */
-int http_dispatch_find(const struct http_route *routes, size_t count, enum http_method method, struct slice path,
-                       struct http_route_match *m, struct buf *allow, struct err *err) CHECK_RESULT;
+/* Finds and calls the handler, or ends the exchange with a problem. Returns the route, NULL when
+ * none matched. */
+const struct http_route *http_dispatch(const struct http_route *routes, size_t count,
+                                       struct http_exchange *x, void *user);
+/* Pure part: fills *m. 0, or -ERR_NOT_FOUND, -ERR_METHOD_NOT_ALLOWED (`allow` filled),
+ * -ERR_BAD_REQUEST. */
+int http_dispatch_find(const struct http_route *routes, size_t count, enum http_method method,
+                       struct slice path, struct http_route_match *m, struct buf *allow,
+                       struct err *err) CHECK_RESULT;

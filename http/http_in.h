@@ -1,5 +1,5 @@
-/* http_in.h - bytes that were read and not yet parsed: a window into the shared read buffer during
- * a read, into memory of its own between reads (inside of http/). */
+/* http_in.h - bytes that were read and not yet parsed: a window into the shared read buffer
+ * during a read, into memory of its own between reads (inside of http/). */
 #pragma once
 #include "base/slice.h"
 

@@ -1,8 +1,10 @@
-/* http_message.h - HTTP/1.x messages from bytes, with limits (the only room that knows llhttp; all its leniency off).
+/* http_message.h - HTTP/1.x messages from bytes, with limits (the only room that knows llhttp;
+ * all its leniency off).
  *
- * Rules beyond llhttp: exactly one Host in HTTP/1.1 (RFC 9112 §3.2), no HTTP/0.9 or 1.2, no Transfer-Encoding in 1.0, no
- * CONNECT, origin-form targets only ("/…"; RFC 9112 §3.2.1), header sizes and counts, no obs-fold.
- * Used by http_server (requests) and upstream (responses). Pure: no I/O, no clock. */
+ * Rules beyond llhttp: exactly one Host in HTTP/1.1 (RFC 9112 §3.2), no HTTP/0.9 or 1.2, no
+ * Transfer-Encoding in 1.0, no CONNECT, origin-form targets only ("/…"; RFC 9112 §3.2.1),
+ * header sizes and counts, no obs-fold. Used by http_server (requests) and upstream
+ * (responses). Pure: no I/O, no clock. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -10,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum http_method { 
+enum http_method {
     HTTP_METHOD_GET,
     HTTP_METHOD_HEAD,
     HTTP_METHOD_POST,
@@ -19,7 +21,7 @@ enum http_method {
     HTTP_METHOD_DELETE,
     HTTP_METHOD_OPTIONS,
     HTTP_METHOD_OTHER
- };
+};
 
 struct http_header {
     struct slice name;
@@ -54,9 +56,11 @@ struct http_head {
 struct slice http_head_get(const struct http_head *h, const char *name);
 unsigned http_head_count(const struct http_head *h, const char *name);
 
-/* A query parameter, percent-decoded into `out` (terminated). False when absent; -err in *bad when malformed or too long. */
+/* A query parameter, percent-decoded into `out` (terminated). False when absent; -err in *bad when
+ * malformed or too long. */
 bool http_query_get(struct slice query, const char *name, char *out, size_t out_size, int *bad);
-/* Whole-number parameter within [min,max]; *out untouched when absent. ERR_INVALID_ARGUMENT / ERR_LIMIT_EXCEEDED. */
+/* Whole-number parameter within [min,max]; *out untouched when absent. ERR_INVALID_ARGUMENT /
+ * ERR_LIMIT_EXCEEDED. */
 int http_query_int(struct slice query, const char *name, int64_t min, int64_t max, int64_t *out,
                    struct err *err) CHECK_RESULT;
 int http_query_bool(struct slice query, const char *name, bool *out, struct err *err) CHECK_RESULT;
@@ -75,10 +79,13 @@ enum http_parser_kind { HTTP_PARSE_REQUESTS, HTTP_PARSE_RESPONSES };
 struct http_parser *http_parser_new(enum http_parser_kind kind, const struct http_limits *limits,
                                     const struct http_parser_events *events, void *user);
 void http_parser_free(struct http_parser **p);
-/* Consumes bytes up to the end of the message, or until http_parser_pause() was called in a callback; *used tells how many.
- * Negative err code: the message is bad (err has code and cause) and the connection must close behind the answer. */
-int http_parser_feed(struct http_parser *p, struct slice in, size_t *used, struct err *err) CHECK_RESULT;
-/* End of the stream: ends a response that is delimited by it; an error in the middle of a message. */
+/* Consumes bytes up to the end of the message, or until http_parser_pause() was called in a
+ * callback; *used tells how many. Negative err code: the message is bad (err has code and cause)
+ * and the connection must close behind the answer. A message without a body ends even when paused.
+ */
+int http_parser_feed(struct http_parser *p, struct slice in, size_t *used,
+                     struct err *err) CHECK_RESULT;
+/* End of the stream: ends a response that it delimits; an error in the middle of a message. */
 int http_parser_finish(struct http_parser *p, struct err *err) CHECK_RESULT;
 void http_parser_pause(struct http_parser *p);
 void http_parser_resume(struct http_parser *p);

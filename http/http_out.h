@@ -1,9 +1,9 @@
-/* http_out.h - bytes on their way out of a socket: written at once where possible, else gathered
- * (inside of http/).
+/* http_out.h - bytes on their way out of a socket: written at once where possible, else
+ * gathered (inside of http/).
  *
  * Ownership: embedded in a connection, whose stream must be closed (and its close callback run)
- * before http_out_fini(). Loop:      `done` runs on the loop when a write that had to wait has
- * ended; never inside a call. */
+ *            before http_out_fini(). Loop:      `done` runs on the loop when a write that had
+ *            to wait has ended; never inside a call. */
 #pragma once
 #include "base/buf.h"
 #include <uv.h>

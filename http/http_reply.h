@@ -1,7 +1,8 @@
 /* http_reply.h - the reply side of an exchange: one-shot, or streamed with back-pressure.
  *
- * Exactly one of http_reply(), http_reply_json(), problem_reply() or begin…end/abort ends an exchange; the exchange is gone for
- * the caller when the ending call returns. Header names and values with CR, LF or NUL are a broken invariant. */
+ * Exactly one of http_reply(), http_reply_json(), problem_reply() or begin…end/abort ends an
+ * exchange; the exchange is gone for the caller when the ending call returns. Header names and
+ * values with CR, LF or NUL are a broken invariant. */
 #pragma once
 #include "http/http_server.h"
 
@@ -11,13 +12,15 @@ struct json_t;
 void http_reply_header(struct http_exchange *x, const char *name, const char *value);
 void http_reply_header_int(struct http_exchange *x, const char *name, int64_t value);
 
-/* Whole reply. Content-Length is set; HEAD sends none of the body. content_type NULL: no body type (e.g. 204). */
+/* Whole reply. Content-Length is set; HEAD sends none of the body. content_type NULL: no body type
+ * (e.g. 204). */
 void http_reply(struct http_exchange *x, int status, const char *content_type, struct slice body);
 void http_reply_json(struct http_exchange *x, int status, struct json_t *body /* takes */);
 
 /* Streamed. length -1: chunked (or until close, for HTTP/1.0). */
 void http_reply_begin(struct http_exchange *x, int status, int64_t length);
-/* Copies. Returns the bytes that wait to be sent on this connection: above HTTP_REPLY_HIGH_WATER stop until on_drain. */
+/* Copies. Returns the bytes that wait to be sent on this connection: above HTTP_REPLY_HIGH_WATER
+ * stop until on_drain. */
 size_t http_reply_write(struct http_exchange *x, struct slice piece);
 /* Called when the waiting bytes fell below the low water after they were above the high one. */
 void http_reply_on_drain(struct http_exchange *x, http_handler_f *fn, void *user);

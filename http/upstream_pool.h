@@ -1,9 +1,9 @@
-/* upstream_pool.h - inside of upstream: pool, targets, connections and calls (not for other rooms).
+/* upstream_pool.h - inside of upstream: pool, targets, connections, calls (not for other rooms).
  *
- * Split: upstream.c is the interface, the pool and its queues · upstream_conn.c one connection and
- * the call it carries · upstream_fetch.c whole small answers. Turns: upstream_conn_turn() is the
- * only place that parses and calls back. Calls from outside change state and ask for a turn, which
- * is why no callback runs inside of them. */
+ * Split: upstream.c is the interface, the pool and its queues · upstream_conn.c one connection
+ *        and the call it carries · upstream_fetch.c whole small answers.
+ * Turns: turn() in upstream_conn.c is the only place that parses and calls back. Calls from
+ *        outside change state and ask for a turn, which is why no callback runs inside of them. */
 #pragma once
 #include "base/fsm.h"
 #include "http/http_deadline.h"
