@@ -23,7 +23,7 @@ struct kube_call;
 
 struct kube_client_conf {
     const char *url;            /* "http://127.0.0.1:6443"; or NULL with kubeconfig set */
-    const char *kubeconfig;     /* path, NULL-able; url wins */
+    const char *kubeconfig;     /* path, NULL-able; url wins; neither: see kubeconfig_find() */
     const char *namespace_name; /* where sandboxes live */
     int64_t call_ms;            /* total deadline of one call, default 10 s */
 };

@@ -2,20 +2,22 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "clusters/exec_plugin.h"
+#include "clusters/memory_file.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define DATA_BYTES_MAX ((size_t)1024 * 1024)
+#define ACCOUNT_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
+#define NAME_BYTES_MAX 63
 
 /* Each would change where we connect or who we are, so none of them may be passed over in silence.
  */
-static const char *const CLUSTER_REFUSED[] = {"proxy-url", "insecure-skip-tls-verify",
-                                              "tls-server-name"};
-static const char *const USER_REFUSED[] = {"exec", "auth-provider", "username",  "password",
-                                           "as",   "as-uid",        "as-groups", "as-user-extra"};
+static const char *const CLUSTER_REFUSED[] = {"insecure-skip-tls-verify", "tls-server-name"};
+static const char *const USER_REFUSED[] = {"auth-provider", "username",  "password",     "as",
+                                           "as-uid",        "as-groups", "as-user-extra"};
 
 static bool is_set(const struct json_t *value)
 {
@@ -94,20 +96,6 @@ static bool decode_base64(const char *text, unsigned char *out, size_t *len)
     return text[strspn(text, "= \t\r\n")] == '\0' && have < 6;
 }
 
-static bool write_all(int fd, const unsigned char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 /* libcurl wants a file's name. A memory file has one for this process and none for any other place:
  * nothing to clean up. */
 static int keep_in_memory(const char *key, const char *text, int *fd, char **path, struct err *err)
@@ -122,15 +110,10 @@ static int keep_in_memory(const char *key, const char *text, int *fd, char **pat
         free(bytes);
         return err_set(err, ERR_CONFIG, "\"%s\" is not base64", key);
     }
-    *fd = memfd_create("kubeconfig", MFD_CLOEXEC);
-    bool written = *fd >= 0 && write_all(*fd, bytes, len);
-    int sys = errno;
+    int rc = memory_file_make(key, bytes, len, fd, path, err);
     explicit_bzero(bytes, len);
     free(bytes);
-    if (!written)
-        return err_set_errno(err, ERR_SYSTEM, sys, "\"%s\": memory file", key);
-    *path = mem_format("/proc/self/fd/%d", *fd);
-    return 0;
+    return rc;
 }
 
 /* `key` names a file, `key`-data has it inline and wins, as in client-go. */
@@ -153,6 +136,22 @@ static int read_pem(const struct json_t *map, const char *key, const char *confi
 
 /* -- the file -- */
 
+static int read_proxy(const struct json_t *cluster, struct kubeconfig *out, struct err *err)
+{
+    static const char *const SCHEMES[] = {"http://", "https://", "socks5://"};
+    const char *url = json_get_text(cluster, "proxy-url", "");
+
+    if (url[0] == '\0')
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(SCHEMES); i++)
+        if (strncmp(url, SCHEMES[i], strlen(SCHEMES[i])) == 0) {
+            out->proxy_url = mem_text(url);
+            return 0;
+        }
+    return err_set(err, ERR_CONFIG,
+                   "the cluster's \"proxy-url\" is neither http, https nor socks5");
+}
+
 static int read_cluster(const struct json_t *cluster, const char *path, struct kubeconfig *out,
                         struct err *err)
 {
@@ -163,13 +162,16 @@ static int read_cluster(const struct json_t *cluster, const char *path, struct k
     out->server = mem_text(server);
     if (refuse(cluster, CLUSTER_REFUSED, ARRAY_LEN(CLUSTER_REFUSED), "cluster", err) < 0)
         return -ERR_CONFIG;
+    if (read_proxy(cluster, out, err) < 0)
+        return -ERR_CONFIG;
     return read_pem(cluster, "certificate-authority", path, &out->memory_files[0], &out->ca_file,
                     err);
 }
 
-static int read_user(const struct json_t *user, const char *path, struct kubeconfig *out,
-                     struct err *err)
+static int read_user(const struct json_t *user, const struct json_t *cluster, const char *path,
+                     struct kubeconfig *out, struct err *err)
 {
+    const struct json_t *exec = json_get(user, "exec");
     const char *token = json_get_text(user, "token", "");
     const char *token_file = json_get_text(user, "tokenFile", "");
 
@@ -185,6 +187,12 @@ static int read_user(const struct json_t *user, const char *path, struct kubecon
         rc = read_pem(user, "client-key", path, &out->memory_files[2], &out->key_file, err);
     if (rc == 0 && !out->cert_file != !out->key_file)
         return err_set(err, ERR_CONFIG, "user: client-certificate and client-key go together");
+    if (rc == 0 && is_set(exec)) {
+        if (out->token || out->token_file || out->cert_file)
+            return err_set(err, ERR_CONFIG, "user: \"exec\" besides a token or certificate");
+        out->exec = exec_plugin_read(exec, cluster, path, err);
+        return out->exec ? 0 : -ERR_CONFIG;
+    }
     return rc;
 }
 
@@ -207,7 +215,7 @@ static int read_root(const struct json_t *root, const char *path, struct kubecon
     if (json_get_text(context, "namespace", "")[0] != '\0')
         out->namespace_name = mem_text(json_get_text(context, "namespace", ""));
     int rc = read_cluster(cluster, path, out, err);
-    return rc < 0 ? rc : read_user(user, path, out, err);
+    return rc < 0 ? rc : read_user(user, cluster, path, out, err);
 }
 
 int kubeconfig_read(const char *path, struct kubeconfig *out, struct err *err)
@@ -226,12 +234,58 @@ int kubeconfig_read(const char *path, struct kubeconfig *out, struct err *err)
     return 0;
 }
 
+/* -- in a pod -- */
+
+static char *account_namespace(void)
+{
+    char *text = yaml_load_file(ACCOUNT_FOLDER "/namespace", &(size_t){0}, NULL);
+
+    if (text)
+        text[strcspn(text, " \t\r\n")] = '\0';
+    if (text && (text[0] == '\0' || strlen(text) > NAME_BYTES_MAX))
+        mem_free_text(&text);
+    return text;
+}
+
+static int read_account(const char *host, const char *port, struct kubeconfig *out, struct err *err)
+{
+    bool v6 = strchr(host, ':') != NULL;
+
+    *out = (struct kubeconfig){.memory_files = {-1, -1, -1}};
+    if (access(ACCOUNT_FOLDER "/token", R_OK) != 0 || access(ACCOUNT_FOLDER "/ca.crt", R_OK) != 0)
+        return err_set_errno(err, ERR_CONFIG, errno, "no service account in %s", ACCOUNT_FOLDER);
+    out->server = mem_format(v6 ? "https://[%s]:%s" : "https://%s:%s", host, port);
+    out->ca_file = mem_text(ACCOUNT_FOLDER "/ca.crt");
+    out->token_file = mem_text(ACCOUNT_FOLDER "/token");
+    out->namespace_name = account_namespace();
+    return 0;
+}
+
+int kubeconfig_find(struct kubeconfig *out, struct err *err)
+{
+    const char *path = getenv("KUBECONFIG");
+    const char *host = getenv("KUBERNETES_SERVICE_HOST");
+    const char *port = getenv("KUBERNETES_SERVICE_PORT");
+
+    if (path && path[0] != '\0') {
+        if (strchr(path, ':'))
+            return err_set(err, ERR_CONFIG, "KUBECONFIG names several files; name one");
+        return kubeconfig_read(path, out, err);
+    }
+    if (host && host[0] != '\0')
+        return read_account(host, port && port[0] != '\0' ? port : "443", out, err);
+    return err_set(err, ERR_CONFIG,
+                   "no Kubernetes API: neither a URL, a kubeconfig, $KUBECONFIG nor a pod's "
+                   "service account");
+}
+
 void kubeconfig_fini(struct kubeconfig *c)
 {
     if (c->token)
         explicit_bzero(c->token, strlen(c->token));
-    char *const texts[] = {c->server, c->ca_file,    c->cert_file,     c->key_file,
-                           c->token,  c->token_file, c->namespace_name};
+    exec_plugin_free(&c->exec);
+    char *const texts[] = {c->server, c->ca_file,    c->cert_file, c->key_file,
+                           c->token,  c->token_file, c->proxy_url, c->namespace_name};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
     for (size_t i = 0; i < ARRAY_LEN(c->memory_files); i++)

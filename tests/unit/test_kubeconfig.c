@@ -77,10 +77,11 @@ static void files_beside_it(void **state)
 
 static void refuses_by_name(void **state)
 {
-    static const char *const CLUSTER[] = {"proxy-url: http://p", "insecure-skip-tls-verify: true",
+    static const char *const CLUSTER[] = {"proxy-url: ftp://p", "insecure-skip-tls-verify: true",
                                           "tls-server-name: x", "certificate-authority-data: '*'"};
-    static const char *const USER[] = {"exec: {command: x}", "auth-provider: {name: gcp}",
-                                       "username: u", "client-certificate-data: aGVsbG8="};
+    static const char *const USER[] = {
+        "exec: {command: x}", "exec: {apiVersion: client.authentication.k8s.io/v1}",
+        "auth-provider: {name: gcp}", "username: u", "client-certificate-data: aGVsbG8="};
     struct kubeconfig c;
     char line[128];
 
