@@ -36,6 +36,7 @@ def test_what_dies_is_restarted_and_said(small_site_with_restart):
     session = Session(site.client).start(cleanup="idle")
     for part in ("redis", "nginx", site.gateways[0]["name"], "node"):
         site.wait_restarted(part, site.kill(part))
+    session.client.close()  # to the nginx that died
     assert session.run("print('still')")["stdout"] == "still\n"
     assert site.launcher.poll() is None
     assert site.log().count("started again") >= 4, site.log()[-2000:]
