@@ -51,12 +51,12 @@ void agent_set_deadline(struct agent *a, int64_t after_ms)
 static size_t kill_strays(void *user)
 {
     struct agent *a = user;
-    pid_t leaders[EXECUTIONS_KEPT_MAX * 3];
-    size_t n = 0;
-    for (size_t i = 0; i < a->executions.count && n < ARRAY_LEN(leaders); i++)
+    pid_t known[EXECUTIONS_KEPT_MAX * 3];
+    size_t n = a->warm ? warm_pids(a->warm, known, ARRAY_LEN(known)) : 0;
+    for (size_t i = 0; i < a->executions.count && n < ARRAY_LEN(known); i++)
         if (execution_leader(a->executions.items[i]) > 0)
-            leaders[n++] = execution_leader(a->executions.items[i]);
-    return containment_round_strays(leaders, n);
+            known[n++] = execution_leader(a->executions.items[i]);
+    return containment_round_strays(known, n);
 }
 
 static void on_strays(void *user)
@@ -74,8 +74,11 @@ void agent_reap(struct agent *a)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
         struct execution *e = pid > 0 ? executions_find_leader(&a->executions, pid) : NULL;
-        if (!e)
+        if (!e) {
+            if (pid > 0 && a->warm)
+                warm_reaped(a->warm, pid);
             continue;
+        }
         execution_leader_reaped(e);
         if (!WIFEXITED(status)) /* a leader that ends by itself leaves nobody behind */
             timer_start(a->world, a->strays, 0, 0);
@@ -118,6 +121,33 @@ static void on_ended(struct execution *e, void *user)
         KV("status", execution_status(e)));
     activity_ended(&a->activity, world_now_ms(a->world));
     agent_changed(a);
+    if (a->warm)
+        warm_fill(a->warm);
+}
+
+/* -- warm interpreters -- */
+
+static bool is_busy(void *user)
+{
+    const struct agent *a = user;
+    return a->activity.running > 0;
+}
+
+void agent_listening(struct agent *a)
+{
+    const struct warm_host host = {
+        .loop = a->loop,
+        .languages = &a->languages,
+        .runtimes = a->host.runtimes,
+        .workspace = a->host.workspace,
+        .busy = is_busy,
+        .kill_strays = kill_strays,
+        .user = a,
+    };
+    if (!a->limits.warm)
+        return;
+    a->host.warm = a->warm = warm_new(&host);
+    warm_fill(a->warm);
 }
 
 /* -- the beginning -- */

@@ -8,6 +8,7 @@
 #include "sandbox/language.h"
 #include "sandbox/long_poll.h"
 #include "sandbox/token.h"
+#include "sandbox/warm.h"
 
 struct agent {
     struct loop *loop;
@@ -21,6 +22,7 @@ struct agent {
     struct activity activity;
     struct execution_host host;
     struct executions executions;
+    struct warm *warm; /* NULL: switched off */
     struct long_polls *polls;
     struct timer *deadline; /* and then the exit */
     struct timer *strays;
@@ -32,6 +34,8 @@ struct agent {
 /* Reads SPILLWAY_SESSION_ID, _EPOCH, _TOKEN_SHA256, _LIMITS from the environment; `data` is the
  * folder with languages.yaml and runtimes/. ERR_CONFIG. */
 int agent_init(struct agent *a, struct loop *l, const char *data, struct err *err) CHECK_RESULT;
+/* The port is open: what may wait until then is begun. */
+void agent_listening(struct agent *a);
 /* Something changed that a waiting call may want to hear of. */
 void agent_changed(struct agent *a);
 void agent_set_deadline(struct agent *a, int64_t after_ms);

@@ -32,6 +32,10 @@ static int64_t *member(struct agent_limits *l, const struct row *row)
 static int read_member(struct agent_limits *l, const char *key, const struct json_t *value,
                        struct err *err)
 {
+    if (strcmp(key, "warm") == 0 && json_is_bool(value)) {
+        l->warm = json_true(value);
+        return 0;
+    }
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
         if (strcmp(ROWS[i].name, key) != 0)
             continue;
@@ -49,6 +53,7 @@ int agent_limits_parse(struct agent_limits *l, const char *json, struct err *err
 {
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
         *member(l, &ROWS[i]) = ROWS[i].fallback;
+    l->warm = true;
     if (!json)
         return 0;
     struct json_t *j = json_parse_object(slice_of(json), err);

@@ -12,6 +12,7 @@ struct agent_limits {
     int64_t executions_max; /* at once */
     int64_t pids;
     int64_t workspace_bytes;
+    bool warm; /* interpreters are kept ready */
 };
 
 /* `json` NULL: the defaults. ERR_CONFIG names the member that is unknown or out of range. */

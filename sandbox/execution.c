@@ -9,6 +9,7 @@
 #include "sandbox/launcher.h"
 #include "sandbox/memory_events.h"
 #include "sandbox/user_env.h"
+#include "sandbox/warm.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct execution {
     const struct language *language;
     bool background;
     bool stored;
+    bool warm; /* the interpreter was there before */
     int references;
 
     pid_t leader;
@@ -304,8 +306,10 @@ static int launch(struct execution *e, const struct exec_request *r, const char 
     struct language_places places = {e->file.path, filename, e->file.output, e->host->runtimes};
     struct text_list argv = language_command(e->language, &places, &r->args);
     struct text_list env = user_env_make(e->host->session_env, &r->env);
-    struct launch l = {argv.items, env.items, cwd, e->language->value};
-    int rc = launcher_start(&l, out, err);
+    struct launch l = {argv.items, env.items, cwd, e->language->value, 0};
+    const struct warm_run run = {e->language, &argv, &env, e->host->session_env, &r->env, cwd};
+    e->warm = e->host->warm && warm_launch(e->host->warm, &run, out);
+    int rc = e->warm ? 0 : launcher_start(&l, out, err);
     text_list_fini(&argv);
     text_list_fini(&env);
     return rc;
@@ -459,6 +463,11 @@ void execution_leader_reaped(struct execution *e)
         on_report(e); /* it may have spoken before it went */
         begin_killing(e, EXECUTION_BY_LOSS);
     }
+}
+
+bool execution_is_warm(const struct execution *e)
+{
+    return e->warm;
 }
 
 bool execution_is_stored(const struct execution *e)

@@ -29,6 +29,7 @@ enum execution_cause {
 };
 
 struct execution;
+struct warm;
 
 /* What all executions of an agent share; borrowed. */
 struct execution_host {
@@ -38,6 +39,7 @@ struct execution_host {
     const char *runtimes; /* folder */
     const char *workspace;
     const struct text_list *session_env;
+    struct warm *warm; /* NULL: every start is a cold one */
     void (*news)(struct execution *e, void *user);
     void (*ended)(struct execution *e, void *user);
     /* One round of containment over what no leader leads any more; returns how many were left. */
@@ -74,5 +76,6 @@ int execution_feed(struct execution *e, struct slice bytes, bool eof, struct err
 /* The leader's process while it was not reaped, else 0. */
 pid_t execution_leader(const struct execution *e);
 void execution_leader_reaped(struct execution *e);
+bool execution_is_warm(const struct execution *e);
 bool execution_is_stored(const struct execution *e);
 void execution_set_stored(struct execution *e);

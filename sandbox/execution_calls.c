@@ -183,7 +183,7 @@ static void run(struct http_exchange *x, const struct exec_call *c, struct exec_
     }
     agent_submitted(a, e);
     LOG(LOG_INFO, "execution_started", KV("execution", (const char *)id),
-        KV("language", (const char *)c->language->name));
+        KV("language", (const char *)c->language->name), KV("warm", execution_is_warm(e)));
     answer_exec(x, c, e);
 }
 

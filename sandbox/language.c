@@ -21,6 +21,22 @@ static int read_texts(const struct json_t *array, const char *language, const ch
     return 0;
 }
 
+static int read_warm(struct language *l, const char *name, const struct json_t *v, struct err *err)
+{
+    const char *text = json_text(v);
+    size_t at;
+    l->warm = LANGUAGE_WARM_NO;
+    if (text && strcmp(text, "fork") == 0)
+        l->warm = LANGUAGE_WARM_FORK;
+    else if (text && strcmp(text, "once") == 0)
+        l->warm = LANGUAGE_WARM_ONCE;
+    else
+        return err_set(err, ERR_CONFIG, "language %s: warm must be fork or once", name);
+    if (!language_file_at(l, &at))
+        return err_set(err, ERR_CONFIG, "language %s: warm needs {file_path} in run", name);
+    return 0;
+}
+
 static int read_language(struct language *l, const char *name, const struct json_t *j,
                          struct err *err)
 {
@@ -32,6 +48,8 @@ static int read_language(struct language *l, const char *name, const struct json
     int rc = read_texts(json_get(j, "run"), name, "run", &l->run, err);
     if (rc == 0 && (l->run.count == 0 || l->run.items[0][0] != '/'))
         rc = err_set(err, ERR_CONFIG, "language %s: run must begin with an absolute path", name);
+    if (rc == 0 && json_get(j, "warm"))
+        rc = read_warm(l, name, json_get(j, "warm"), err);
     if (rc == 0 && json_get(j, "aliases"))
         rc = read_texts(json_get(j, "aliases"), name, "aliases", &l->aliases, err);
     return rc;
@@ -98,6 +116,16 @@ const struct language *languages_find(const struct languages *l, struct slice na
 bool language_installed(const struct language *l)
 {
     return access(l->run.items[0], X_OK) == 0;
+}
+
+bool language_file_at(const struct language *l, size_t *out)
+{
+    for (size_t i = 1; i < l->run.count; i++)
+        if (strcmp(l->run.items[i], "{file_path}") == 0) {
+            *out = i;
+            return true;
+        }
+    return false;
 }
 
 void languages_list_installed(const struct languages *l, char *out, size_t size)

@@ -7,16 +7,21 @@
  *       value: true                       reports the last expression's value and the error on
  * descriptor 3 run: [/usr/bin/python3, "{runtimes}/python_runner.py", "{file_path}", "{filename}"]
  *
+ *       warm: fork                        or once: how an interpreter is kept ready (warm.h)
+ *
  * Placeholders: {file_path} {filename} {output_path} {runtimes}. Arguments of the request follow
  * the command. A language whose program is not in the image is not there. */
 #pragma once
 #include "base/err.h"
 #include "sandbox/exec_request.h"
 
+enum language_warm { LANGUAGE_WARM_NO, LANGUAGE_WARM_FORK, LANGUAGE_WARM_ONCE };
+
 struct language {
     char *name;
     char *filename;
     bool value;
+    enum language_warm warm;
     struct text_list aliases;
     struct text_list run;
 };
@@ -39,6 +44,8 @@ const struct language *languages_find(const struct languages *l, struct slice na
 /* "python, nodejs": for messages; those whose program is there. */
 void languages_list_installed(const struct languages *l, char *out, size_t size);
 bool language_installed(const struct language *l);
+/* Which text of the command is the code's file; false when none is. */
+bool language_file_at(const struct language *l, size_t *out);
 /* The command with its placeholders filled in, and the arguments; gives. */
 struct text_list language_command(const struct language *l, const struct language_places *places,
                                   const struct text_list *args);

@@ -15,16 +15,12 @@
 #define DESCRIPTORS_MAX 1024
 #define FIRST_FREE      16 /* above what the code gets */
 
-enum { STDIN, STDOUT, STDERR, VALUE, REPORT, PIPES };
+/* Descriptors of the code: 0 to 2, 3 for values, 4 for the agent's words, and the report until exec. */
+enum { STDIN = LAUNCH_STDIN, STDOUT, STDERR, VALUE, CONTROL, REPORT_UNTIL_EXEC };
 
-struct pipes {
-    int ours[PIPES];
-    int theirs[PIPES];
-};
-
-static void close_all(int fds[PIPES])
+void launcher_close(int fds[LAUNCH_PIPES])
 {
-    for (int i = 0; i < PIPES; i++)
+    for (int i = 0; i < LAUNCH_PIPES; i++)
         if (fds[i] >= 0)
             close(fds[i]);
 }
@@ -38,7 +34,7 @@ static int move_up(int fd)
     return up;
 }
 
-static int open_pipe(struct pipes *p, int which)
+static int open_pipe(struct launch_pipes *p, int which)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
@@ -51,13 +47,17 @@ static int open_pipe(struct pipes *p, int which)
     return fcntl(p->ours[which], F_SETFL, O_NONBLOCK);
 }
 
-static int open_pipes(struct pipes *p, bool value)
+int launcher_open_pipes(struct launch_pipes *p, bool value, struct err *err)
 {
-    for (int i = 0; i < PIPES; i++)
+    for (int i = 0; i < LAUNCH_PIPES; i++)
         p->ours[i] = p->theirs[i] = -1;
-    for (int i = 0; i < PIPES; i++)
-        if ((i != VALUE || value) && open_pipe(p, i) < 0)
-            return -1;
+    for (int i = 0; i < LAUNCH_PIPES; i++)
+        if ((i != LAUNCH_VALUE || value) && open_pipe(p, i) < 0) {
+            int rc = err_set_errno(err, ERR_UNAVAILABLE, errno, "cannot open a pipe");
+            launcher_close(p->ours);
+            launcher_close(p->theirs);
+            return rc;
+        }
     return 0;
 }
 
@@ -120,36 +120,53 @@ static void set_limits(void)
     }
 }
 
-static void NORETURN become_code(const struct launch *l, const struct pipes *p, pid_t leader)
+/* From here on the code cannot get at process 1, nor at `protected`. */
+static int put_up_walls(pid_t protected)
 {
-    int report_fd = p->theirs[REPORT];
+    struct seccomp_filter filter;
+    seccomp_filter_build(&filter, protected);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_install(&filter) < 0)
+        return -1;
+    volunteer_for_memory_killer();
+    return 0;
+}
+
+static void NORETURN become(const struct launch *l, int report_fd)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(l->argv[0], l->argv, l->envp);
+    if (report_fd >= 0)
+        give_up(report_fd, LAUNCH_STEP_EXEC);
+    _exit(127);
+}
+
+static void NORETURN become_code(const struct launch *l, const struct launch_pipes *p, pid_t leader)
+{
     setsid();
     umask(022);
     set_limits();
     for (int i = STDIN; i <= VALUE; i++)
         if (p->theirs[i] >= 0)
             dup2(p->theirs[i], i);
-    dup2(report_fd, VALUE + 1);
-    report_fd = VALUE + 1;
-    fcntl(report_fd, F_SETFD, FD_CLOEXEC);
-    close_from((unsigned)report_fd + 1);
+    if (l->control_fd > 0)
+        dup2(l->control_fd, CONTROL);
+    dup2(p->theirs[LAUNCH_REPORT], REPORT_UNTIL_EXEC);
+    fcntl(REPORT_UNTIL_EXEC, F_SETFD, FD_CLOEXEC);
+    close_from(REPORT_UNTIL_EXEC + 1);
     if (!l->value_pipe)
         close(VALUE);
+    if (l->control_fd <= 0)
+        close(CONTROL);
     if (chdir(l->cwd) < 0)
-        give_up(report_fd, LAUNCH_STEP_CWD);
-    struct seccomp_filter filter;
-    seccomp_filter_build(&filter, leader);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_install(&filter) < 0)
-        give_up(report_fd, LAUNCH_STEP_FILTER);
-    volunteer_for_memory_killer();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(l->argv[0], l->argv, l->envp);
-    give_up(report_fd, LAUNCH_STEP_EXEC);
+        give_up(REPORT_UNTIL_EXEC, LAUNCH_STEP_CWD);
+    if (put_up_walls(leader) < 0)
+        give_up(REPORT_UNTIL_EXEC, LAUNCH_STEP_FILTER);
+    become(l, REPORT_UNTIL_EXEC);
 }
 
-static void NORETURN lead(const struct launch *l, const struct pipes *p, pid_t agent)
+static void NORETURN lead(const struct launch *l, const struct launch_pipes *p, pid_t agent)
 {
     setsid();
     default_signals(); /* and all stay blocked, as the agent did before the fork */
@@ -163,8 +180,8 @@ static void NORETURN lead(const struct launch *l, const struct pipes *p, pid_t a
     if (code == 0)
         become_code(l, p, self);
     if (code < 0)
-        give_up(p->theirs[REPORT], LAUNCH_STEP_FORK);
-    dup2(p->theirs[REPORT], VALUE);
+        give_up(p->theirs[LAUNCH_REPORT], LAUNCH_STEP_FORK);
+    dup2(p->theirs[LAUNCH_REPORT], VALUE);
     close_from(VALUE + 1);
     for (int i = STDIN; i <= STDERR; i++)
         close(i);
@@ -182,30 +199,79 @@ static void NORETURN lead(const struct launch *l, const struct pipes *p, pid_t a
 
 /* ---- above: between fork and exec ---- */
 
+/* Forks with all signals blocked: no handler of ours may run in the child. */
+static pid_t fork_blocked(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, before);
+    return fork();
+}
+
 int launcher_start(const struct launch *l, struct launched *out, struct err *err)
 {
-    struct pipes p;
-    if (open_pipes(&p, l->value_pipe) < 0) {
-        int rc = err_set_errno(err, ERR_UNAVAILABLE, errno, "cannot open a pipe");
-        close_all(p.ours);
-        close_all(p.theirs);
+    struct launch_pipes p;
+    int rc = launcher_open_pipes(&p, l->value_pipe, err);
+    if (rc < 0)
         return rc;
-    }
     pid_t agent = getpid();
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
-    pid_t leader = fork();
+    sigset_t before;
+    pid_t leader = fork_blocked(&before);
     if (leader == 0)
         lead(l, &p, agent);
     int sys = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
-    close_all(p.theirs);
+    launcher_close(p.theirs);
     if (leader < 0) {
-        close_all(p.ours);
+        launcher_close(p.ours);
         return err_set_errno(err, ERR_UNAVAILABLE, sys, "cannot start a process");
     }
     *out = (struct launched){leader,         p.ours[STDIN], p.ours[STDOUT],
-                             p.ours[STDERR], p.ours[VALUE], p.ours[REPORT]};
+                             p.ours[STDERR], p.ours[VALUE], p.ours[LAUNCH_REPORT]};
+    return 0;
+}
+
+/* -- servers -- */
+
+/* Pipes, as a run has them, so that the interpreter makes the same streams on top of them. */
+static void NORETURN become_server(const struct launch *l, const int empty[2], pid_t agent)
+{
+    setsid();
+    default_signals();
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != agent)
+        _exit(1);
+    umask(022);
+    set_limits();
+    dup2(empty[0], STDIN);
+    dup2(empty[1], STDOUT);
+    dup2(empty[1], STDERR);
+    dup2(l->control_fd, CONTROL);
+    close(VALUE);
+    close_from(CONTROL + 1);
+    if (chdir(l->cwd) < 0 || put_up_walls(getpid()) < 0)
+        _exit(1);
+    become(l, -1);
+}
+
+int launcher_start_server(const struct launch *l, pid_t *out, struct err *err)
+{
+    int empty[2];
+    if (pipe2(empty, O_CLOEXEC) < 0)
+        return err_set_errno(err, ERR_UNAVAILABLE, errno, "cannot open a pipe");
+    empty[0] = move_up(empty[0]);
+    empty[1] = move_up(empty[1]);
+    pid_t agent = getpid();
+    sigset_t before;
+    pid_t pid = fork_blocked(&before);
+    if (pid == 0)
+        become_server(l, empty, agent);
+    int sys = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(empty[0]);
+    close(empty[1]);
+    if (pid < 0)
+        return err_set_errno(err, ERR_UNAVAILABLE, sys, "cannot start a process");
+    *out = pid;
     return 0;
 }

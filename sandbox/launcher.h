@@ -16,6 +16,7 @@ struct launch {
     char *const *envp;
     const char *cwd;
     bool value_pipe; /* descriptor 3 of the code */
+    int control_fd;  /* becomes its descriptor 4; borrowed; 0: none */
 };
 
 struct launched {
@@ -29,7 +30,8 @@ struct launched {
 
 enum launch_report_kind {
     LAUNCH_EXITED = 1, /* value: status of wait() */
-    LAUNCH_FAILED      /* value: errno; the code never ran */
+    LAUNCH_FAILED,     /* value: errno; the code never ran */
+    LAUNCH_LED         /* value: the leader's number; the first word of one that a server forked */
 };
 
 enum launch_step { LAUNCH_STEP_FORK, LAUNCH_STEP_CWD, LAUNCH_STEP_FILTER, LAUNCH_STEP_EXEC };
@@ -42,3 +44,16 @@ struct launch_report {
 };
 
 int launcher_start(const struct launch *l, struct launched *out, struct err *err) CHECK_RESULT;
+
+/* The same pipes without a process: `theirs` go to a server that forks the run. */
+enum { LAUNCH_STDIN, LAUNCH_STDOUT, LAUNCH_STDERR, LAUNCH_VALUE, LAUNCH_REPORT, LAUNCH_PIPES };
+struct launch_pipes {
+    int ours[LAUNCH_PIPES];
+    int theirs[LAUNCH_PIPES];
+};
+int launcher_open_pipes(struct launch_pipes *p, bool value, struct err *err) CHECK_RESULT;
+void launcher_close(int fds[LAUNCH_PIPES]); /* -1: none */
+
+/* Starts a server of runs: our direct child, without a leader, so that what it clones beside itself
+ * is our child too. It has the filter, empty pipes as 0 to 2, and l->control_fd as 4. */
+int launcher_start_server(const struct launch *l, pid_t *out, struct err *err) CHECK_RESULT;

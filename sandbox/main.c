@@ -100,6 +100,7 @@ int main(void)
     const char *listen = getenv("SPILLWAY_AGENT_LISTEN");
     if (http_server_listen(server, listen ? listen : "0.0.0.0:8700", &err) < 0)
         die(&err);
+    agent_listening(&agent);
     LOG(LOG_INFO, "listening", KV("session", (const char *)agent.session_id));
     loop_run(loop);
     return 0;
