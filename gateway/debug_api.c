@@ -14,6 +14,7 @@
 #include "http/http_reply.h"
 #include "router/decision.h"
 #include "router/peers.h"
+#include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
 
 #include <stdio.h>
@@ -158,19 +159,18 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
         return;
     }
     struct decision d;
-    struct watermark_view w;
-    watermark_view_take(g, &w);
-    struct decision_input in = {.local = watermark_feed_take(g->feed),
-                                .reserved = w.reserved,
-                                .now_ms = world_now_ms(g->world),
-                                .wish = wish,
-                                .site = g->conf.site};
-    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &in.shape);
+    struct kube_resources shape;
+    struct snapshot local;
+    const struct decision_input in = {
+        .local = &local, .now_ms = world_now_ms(g->world), .wish = wish, .site = g->conf.site};
+    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
+    watermark_feed_take(g->feed, &shape, &local);
     decision_make(&in, &d);
     struct json_t *j =
         json_build("{s:s,s:s,s:s,s:I,s:I}", "goes", d.kind == DECISION_LOCAL ? "local" : "nowhere",
                    "reason", decision_reason_name(d.reason), "text", decision_reason_text(d.reason),
-                   "slots", d.slots, "reserved", w.reserved);
+                   "slots", d.slots, "reserved",
+                   reservations_count(g->reservations, in.now_ms));
     json_set(j, "watermark", watermark_view_json(g));
     request_reply_json(r, 200, j);
 }

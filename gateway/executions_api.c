@@ -134,6 +134,12 @@ static void use_session(struct request *r, struct session *s)
     wait_ready(r);
 }
 
+static void proceed_again(struct request *r)
+{
+    r->timed_out = false;
+    proceed(r);
+}
+
 static void begin_session(struct request *r, bool again)
 {
     const struct session_request_defaults defaults = {
@@ -160,7 +166,8 @@ static void begin_session(struct request *r, bool again)
     r->create.spec.again = again;
     struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, true, &err);
     if (!s) {
-        request_problem(r, &err);
+        if (!request_retries(r, &err, proceed_again))
+            request_problem(r, &err);
         return;
     }
     locate_forget_miss(r->g, r->id);

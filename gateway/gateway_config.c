@@ -12,6 +12,7 @@
 #define GI          ((int64_t)1024 * MI)
 #define AT(field)   offsetof(struct gateway_config, field)
 #define LIMIT(name) offsetof(struct gateway_config, limits.name)
+#define WATER(name) offsetof(struct gateway_config, watermark.name)
 
 const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"name", CONFIG_TEXT, AT(name), "", 0, 0,
@@ -97,6 +98,24 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "largest workspace that a session may ask for"},
     {"limits.connections", CONFIG_INT, LIMIT(connections), "10000", 16, 1000000,
      "client connections at once"},
+    {"watermark.usage", CONFIG_BOOL, WATER(usage), "true", 0, 0,
+     "ask metrics-server what the nodes really use; off: requests alone count"},
+    {"watermark.usage_interval", CONFIG_DURATION_MS, WATER(usage_interval_ms), "10s", 500,
+     10 * MINUTE, "how often metrics-server is asked"},
+    {"watermark.cpu_high", CONFIG_INT, WATER(cpu_high), "85", 1, 1000,
+     "percent of the CPU in use from which new sessions go elsewhere"},
+    {"watermark.cpu_low", CONFIG_INT, WATER(cpu_low), "75", 0, 1000,
+     "percent of the CPU in use down to which they do"},
+    {"watermark.memory_high", CONFIG_INT, WATER(memory_high), "80", 1, 1000,
+     "percent of the memory in use from which new sessions go elsewhere; a node above it gets none"},
+    {"watermark.memory_low", CONFIG_INT, WATER(memory_low), "70", 0, 1000,
+     "percent of the memory in use down to which they do"},
+    {"watermark.reserve", CONFIG_INT, WATER(reserve), "0", 0, 1000000,
+     "slots that are left free; twice as many while measurements are missing"},
+    {"watermark.dwell", CONFIG_DURATION_MS, WATER(dwell_ms), "60s", 0, HOUR,
+     "how long the site stays closed at least, once a high mark was reached"},
+    {"watermark.gateways", CONFIG_INT, WATER(gateways), "3", 1, 256,
+     "gateways of this site, as long as Redis has not told: they share what room is left"},
 };
 const size_t GATEWAY_CONFIG_KEY_COUNT = ARRAY_LEN(GATEWAY_CONFIG_KEYS);
 
@@ -159,11 +178,22 @@ static int check_limits(const struct gateway_limits *l, struct err *err)
     return 0;
 }
 
+static int check_marks(const struct gateway_watermark *w, struct err *err)
+{
+    if (w->cpu_low > w->cpu_high)
+        return err_set(err, ERR_CONFIG, "watermark.cpu_low is above watermark.cpu_high");
+    if (w->memory_low > w->memory_high)
+        return err_set(err, ERR_CONFIG, "watermark.memory_low is above watermark.memory_high");
+    return 0;
+}
+
 int gateway_config_check(struct gateway_config *c, struct err *err)
 {
     int rc = check_words(c, err);
     if (rc == 0)
         rc = check_limits(&c->limits, err);
+    if (rc == 0)
+        rc = check_marks(&c->watermark, err);
     return rc == 0 ? check_auth(c, err) : rc;
 }
 

@@ -23,6 +23,15 @@ struct gateway_limits {
     int64_t connections;
 };
 
+struct gateway_watermark {
+    bool usage; /* ask metrics-server */
+    int64_t usage_interval_ms;
+    int64_t cpu_high, cpu_low, memory_high, memory_low; /* percent */
+    int64_t reserve;
+    int64_t dwell_ms;
+    int64_t gateways; /* of the site, as long as Redis does not tell */
+};
+
 struct gateway_config {
     const char *name; /* of this gateway: "" became host and process id */
     const char *site;
@@ -43,6 +52,7 @@ struct gateway_config {
     int64_t drain_ms;
     const char *log_level;
     struct gateway_limits limits;
+    struct gateway_watermark watermark;
 };
 
 /* Reads and checks; NULL with err set when anything is wrong. */

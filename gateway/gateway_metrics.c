@@ -13,12 +13,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct gateway_metrics {
     struct metrics *registry;
     struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
         *results, *executions, *takeovers, *sessions, *tombstones, *redis_up, *watch_up,
-        *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes;
+        *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes, *level,
+        *transitions, *usage_ratio, *reservations, *usage_age, *usage_coverage, *usage_known;
 };
 
 static struct metric_family *counter(struct gateway_metrics *m, const char *name, const char *help,
@@ -84,12 +86,31 @@ static void declare_state(struct gateway_metrics *m)
                1);
 }
 
+static void declare_watermark(struct gateway_metrics *m)
+{
+    m->level = gauge(m, "spillway_watermark_state",
+                     "1 for the state that the local site is in, 0 for the others.", "state");
+    m->transitions = counter(m, "spillway_watermark_transitions_total",
+                             "Changes of the watermark's state, by reason.", "reason");
+    m->usage_ratio = gauge(m, "spillway_usage_ratio",
+                           "Measured use of the local nodes by what they can give.", "resource");
+    m->reservations =
+        gauge(m, "spillway_reservations", "Placements of this gateway that are on their way.", "");
+    m->usage_age = gauge(m, "spillway_usage_age_seconds",
+                         "Age of the oldest measurement that counts; -1: none.", "");
+    m->usage_coverage = gauge(m, "spillway_usage_coverage_ratio",
+                              "Nodes with a fresh measurement by all that take sandboxes.", "");
+    m->usage_known =
+        gauge(m, "spillway_usage_known", "1 while measurements of enough nodes are fresh.", "");
+}
+
 struct gateway_metrics *gateway_metrics_new(void)
 {
     struct gateway_metrics *m = mem_alloc(sizeof(*m));
     m->registry = metrics_new();
     declare_events(m);
     declare_state(m);
+    declare_watermark(m);
     return m;
 }
 
@@ -151,6 +172,26 @@ static void set(struct metric_family *f, double value)
     metric_set(metric_with(f), value);
 }
 
+static void set_watermark(struct gateway_metrics *m, const struct watermark_view *w)
+{
+    static const char *const STATES[] = {"open", "closed", "probing", "unknown"};
+    for (size_t i = 0; i < ARRAY_LEN(STATES); i++)
+        metric_set(metric_with(m->level, STATES[i]),
+                   strcmp(STATES[i], watermark_view_state(w)) == 0);
+    for (int r = LEVEL_REASON_NONE + 1; r < LEVEL_REASON_COUNT; r++) {
+        struct metric *c = metric_with(m->transitions, level_reason_word((enum level_reason)r));
+        metric_add(c, (double)w->transitions[r] - metric_value(c));
+    }
+    metric_set(metric_with(m->usage_ratio, "cpu"), (double)w->usage.cpu_permille / 1000);
+    metric_set(metric_with(m->usage_ratio, "memory"), (double)w->usage.memory_permille / 1000);
+    set(m->slots_free, (double)w->local.slots);
+    set(m->slots_total, (double)w->slots_total);
+    set(m->reservations, (double)w->reserved);
+    set(m->usage_age, w->usage.age_ms < 0 ? -1 : seconds(w->usage.age_ms));
+    set(m->usage_coverage, (double)w->usage.coverage_permille / 1000);
+    set(m->usage_known, w->usage.known);
+}
+
 void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct buf *out)
 {
     for (int i = 0; i < SESSION_STATE_COUNT; i++) {
@@ -162,8 +203,7 @@ void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct 
     }
     struct watermark_view w;
     watermark_view_take(g, &w);
-    set(m->slots_free, (double)w.slots_free);
-    set(m->slots_total, (double)w.slots_total);
+    set_watermark(m, &w);
     set(m->tombstones, (double)session_table_tombstone_count(g->sessions));
     set(m->redis_up, redis_client_up(g->redis));
     set(m->watch_up, kube_store_connected(g->store));

@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/locate.h"
+#include "gateway/placement.h"
 #include "gateway/record_cache.h"
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
@@ -29,7 +30,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define RESERVATION_MS 15000
+#define RESERVATION_MS        60000 /* longer than a create may take, with its retries */
+#define RESERVATION_SETTLE_MS 1000  /* until other gateways' watches show a pod that ours shows */
 
 struct program {
     struct gateway g;
@@ -90,6 +92,27 @@ static int open_redis(struct gateway *g, struct err *err)
     return rc;
 }
 
+/* The level counts slots of what a session asks for that asks for nothing. */
+static void open_watermark(struct gateway *g)
+{
+    const struct gateway_watermark *w = &g->conf.watermark;
+    const struct environment *e = environments_get(g->environments, g->conf.default_environment);
+    struct watermark_feed_conf conf = {
+        .site = g->conf.site,
+        .level = {.cpu_high = w->cpu_high,
+                  .cpu_low = w->cpu_low,
+                  .memory_high = w->memory_high,
+                  .memory_low = w->memory_low,
+                  .reserve = w->reserve,
+                  .dwell_ms = w->dwell_ms},
+        .usage = w->usage,
+        .usage_interval_ms = w->usage_interval_ms,
+    };
+
+    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &conf.shape);
+    g->feed = watermark_feed_new(g->world, g->store, g->kube, g->reservations, &conf);
+}
+
 static int open_cluster(struct gateway *g, struct err *err)
 {
     const struct kube_client_conf conf = {
@@ -103,8 +126,8 @@ static int open_cluster(struct gateway *g, struct err *err)
     if (!g->kube)
         return err_wrap(err, "kubernetes");
     g->store = kube_store_new(g->loop, g->kube);
-    g->feed = watermark_feed_new(g->world, g->store);
-    g->reservations = reservations_new(RESERVATION_MS);
+    g->reservations = reservations_new(RESERVATION_MS, RESERVATION_SETTLE_MS);
+    open_watermark(g);
     return 0;
 }
 
@@ -148,13 +171,13 @@ static void take_apart(struct gateway *g)
     if (g->sessions)
         session_table_each(g->sessions, leave_session, NULL);
     peers_free(&g->peers);
+    watermark_feed_free(&g->feed);
     kube_store_free(&g->store);
     kube_client_free(&g->kube);
     http_caller_free(&g->caller);
     result_store_free(&g->results);
     redis_client_free(&g->redis);
     upstream_free(&g->agents);
-    watermark_feed_free(&g->feed);
     reservations_free(&g->reservations);
     locator_free(&g->locator);
     session_table_free(&g->sessions);

@@ -50,7 +50,7 @@ static void succeed(struct placement *p)
 {
     struct gateway *g = p->g;
     struct session *s = p->s;
-    reservations_release(g->reservations, s->id);
+    reservations_seen(g->reservations, s->id, world_now_ms(g->world));
     if (session_state(s) == SESSION_PENDING)
         fsm_move(&s->fsm, SESSION_CREATING);
     tender_start(g, s);
@@ -63,6 +63,7 @@ static void fail(struct placement *p, const struct err *err)
     struct gateway *g = p->g;
     struct session *s = p->s;
     reservations_release(g->reservations, s->id);
+    watermark_feed_dropped(g->feed, s->id);
     s->failure = *err;
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
     snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
@@ -246,12 +247,14 @@ void placement_shape(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes,
 static int decide(struct gateway *g, const struct session_request *req, struct decision *out,
                   struct err *err)
 {
-    struct decision_input in = {.local = watermark_feed_take(g->feed),
-                                .now_ms = world_now_ms(g->world),
-                                .wish = req->placement,
-                                .site = g->conf.site};
-    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &in.shape);
-    in.reserved = reservations_count(g->reservations, in.now_ms);
+    struct kube_resources shape;
+    struct snapshot local;
+    const struct decision_input in = {.local = &local,
+                                      .now_ms = world_now_ms(g->world),
+                                      .wish = req->placement,
+                                      .site = g->conf.site};
+    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
+    watermark_feed_take(g->feed, &shape, &local);
     decision_make(&in, out);
     gateway_metrics_placement(g->metrics, g->conf.site, decision_reason_name(out->reason));
     if (out->kind == DECISION_LOCAL)
@@ -309,6 +312,7 @@ struct session *placement_start(struct gateway *g, const char *id, const char *t
     p->timer = timer_new(g->world, on_timer, p);
     session_table_add(g->sessions, s);
     reservations_take(g->reservations, s->id, world_now_ms(g->world));
+    watermark_feed_admitted(g->feed, s->id);
     create_pod(p);
     return s;
 }

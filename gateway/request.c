@@ -16,8 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FRESH_WAIT_MS 1500
-#define DRAIN_MAX     ((size_t)64 * 1024)
+#define FRESH_WAIT_MS  1500
+#define RETRY_FOR_MS   4000
+#define RETRY_EVERY_MS 100
+#define DRAIN_MAX      ((size_t)64 * 1024)
 
 /* -- the end: one function -- */
 
@@ -236,6 +238,24 @@ void request_wait(struct request *r, struct session *s, request_step_f *step)
     session_wait(s, &r->waiter, on_session, r);
     timer_start(r->g->world, r->timer, left_ms > 0 ? left_ms : 0, 0);
     http_exchange_on_gone(r->x, on_gone, r);
+}
+
+void request_sleep(struct request *r, int64_t ms, request_step_f *step)
+{
+    r->step = step;
+    if (!r->timer)
+        r->timer = timer_new(r->g->world, on_time, r);
+    timer_start(r->g->world, r->timer, ms, 0);
+    http_exchange_on_gone(r->x, on_gone, r);
+}
+
+bool request_retries(struct request *r, const struct err *err, request_step_f *step)
+{
+    bool early = world_now_ms(r->g->world) - r->begun_ms < RETRY_FOR_MS;
+    if (err->code != ERR_UNAVAILABLE || !early)
+        return false;
+    request_sleep(r, RETRY_EVERY_MS, step);
+    return true;
 }
 
 static void wait_fresh(struct request *r)

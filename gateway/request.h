@@ -78,6 +78,12 @@ void request_done(struct request *r, int status);
 
 /* `step` runs when the session changes, or at r->until_ms (then timed_out is set). */
 void request_wait(struct request *r, struct session *s, request_step_f *step);
+/* `step` runs some time later. */
+void request_sleep(struct request *r, int64_t ms, request_step_f *step);
+/* While the cluster cannot be seen for a moment (its API server restarts) a create is tried again
+ * rather than refused: true, and `step` runs soon, for `err` of placement_start() and early enough.
+ */
+bool request_retries(struct request *r, const struct err *err, request_step_f *step);
 /* `step` runs once the agent's word on the session is known here: at once where it is tended, else
  * as soon as its agent answered, but at most FRESH_WAIT_MS later. r->s is the session then. */
 void request_fresh(struct request *r, struct session *s, request_step_f *step);

@@ -7,7 +7,6 @@
 #include "gateway/gateway.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
-#include "watermark/watermark_feed.h"
 
 #include <stdio.h>
 
@@ -51,11 +50,8 @@ static void on_seen(struct gateway *g, const struct kube_pod *pod)
     struct session *s = find_or_make(g, pod);
     if (!s)
         return;
-    bool was_bound = *s->node_name != '\0';
     if (session_see_pod(s, pod, world_now_ms(g->world)))
         session_table_changed(g->sessions, s);
-    if (!was_bound && *s->node_name)
-        watermark_feed_bound(g->feed);
     if (s->ending)
         ending_poke(s->ending);
     else if (s->tender && s->pod_over)

@@ -67,13 +67,22 @@ static void create_again(struct request *r, struct session *s)
     }
 }
 
+static void create_located(struct request *r, const struct located *where);
+
+static void locate_again(struct request *r)
+{
+    r->timed_out = false;
+    request_locate_dead(r, create_located);
+}
+
 static void begin_session(struct request *r, bool again)
 {
     struct err err;
     r->create.spec.again = again;
     struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, false, &err);
     if (!s) {
-        request_problem(r, &err);
+        if (!request_retries(r, &err, locate_again))
+            request_problem(r, &err);
         return;
     }
     locate_forget_miss(r->g, r->id);

@@ -1,0 +1,54 @@
+#include "gateway/environments.h"
+
+#include "tests/unit/gateway_sample.h"
+#include "tests/unit/unit.h"
+
+static void what_is_not_said_has_a_default(void **state)
+{
+    (void)state;
+    struct environments *e = sample_environments();
+    assert_int_equal(environments_count(e), 2);
+    const struct environment *node = environments_get(e, "node");
+    assert_string_equal(node->image, "spillway/node");
+    assert_int_equal(node->millicpu, 500);
+    assert_int_equal(node->pids, 64);
+    assert_true(environment_has_language(node, slice_of("nodejs")));
+    assert_false(environment_has_language(node, slice_of("python")));
+    assert_null(environments_get(e, "lisp"));
+    environments_free(&e);
+}
+
+static void mistakes_name_the_environment(void **state)
+{
+    (void)state;
+    static const char *const WRONG[] = {
+        "{\"environments\":{}}",
+        "{\"environments\":{\"a\":{\"languages\":[\"python\"]}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\"}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[]}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"C++\"]}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"pids\":1}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"resources\":{\"cpu\":"
+        "\"0\"}}}}",
+        "{\"environments\":{\"A\":{\"image\":\"i\",\"languages\":[\"c\"]}}}",
+        "[]",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(WRONG); i++) {
+        struct err err;
+        struct json_t *file = json_parse(slice_of(WRONG[i]), &err);
+        struct environments *e = environments_parse(file, &err);
+        if (e)
+            fail_msg("accepted: %s", WRONG[i]);
+        assert_int_equal(err.code, ERR_CONFIG);
+        json_free(file);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(mistakes_name_the_environment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+#include "base/json.h"
+#include "clusters/kube_object.h"
+#include "gateway/session.h"
+#include "gateway/session_view.h"
+#include "tests/unit/unit.h"
+
+#define WALL 1700000000000
+
+static struct session *ready_session(enum session_cleanup cleanup)
+{
+    struct session *s = session_new("one", "t", 8700, 1000);
+    s->spec.cleanup = cleanup;
+    s->spec.idle_ms = 300000;
+    s->spec.linger_ms = 10000;
+    s->created_wall_ms = WALL;
+    s->deadline_wall_ms = WALL + 3600000;
+    fsm_move(&s->fsm, SESSION_CREATING);
+    return s;
+}
+
+static bool see(struct session *s, const char *text, int64_t now_ms)
+{
+    struct session_activity a;
+    struct err err;
+    assert_int_equal(session_activity_parse(&a, slice_of(text), &err), 0);
+    return session_see_activity(s, &a, now_ms, WALL + now_ms);
+}
+
+static void the_agents_word_moves_the_state(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    assert_true(see(s, "{\"seq\":1,\"started\":false}", 2000));
+    assert_int_equal(session_state(s), SESSION_CREATING);
+    assert_true(see(s, "{\"seq\":2,\"started\":true,\"running\":0}", 2001));
+    assert_int_equal(session_state(s), SESSION_READY);
+    assert_true(session_is_usable(s));
+    assert_true(
+        see(s, "{\"seq\":3,\"started\":true,\"running\":1,\"last_execution\":\"e1\"}", 2002));
+    assert_int_equal(session_state(s), SESSION_EXECUTING);
+    assert_string_equal(s->last_execution, "e1");
+    assert_false(
+        see(s, "{\"seq\":3,\"started\":true,\"running\":1,\"last_execution\":\"e1\"}", 2003));
+    see(s, "{\"seq\":4,\"started\":true,\"running\":0,\"last_execution\":\"e1\"}", 2004);
+    assert_int_equal(session_state(s), SESSION_READY);
+    fsm_move(&s->fsm, SESSION_STOPPING);
+    see(s, "{\"seq\":5,\"started\":true,\"running\":1}", 2005);
+    assert_int_equal(session_state(s), SESSION_STOPPING); /* no way back */
+    session_unref(s);
+}
+
+static void idle_ends_by_the_agents_clock(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    int64_t in_ms;
+    assert_null(session_due(s, 5000, WALL, &in_ms)); /* not started: nothing to be idle */
+    see(s, "{\"seq\":1,\"started\":true,\"running\":0,\"idle_ms\":1000,\"executions\":3}", 5000);
+    assert_null(session_due(s, 5000, WALL, &in_ms));
+    assert_int_equal(in_ms, 299000);
+    assert_string_equal(session_due(s, 5000 + 299000, WALL, &in_ms), "idle");
+    see(s, "{\"seq\":2,\"started\":true,\"running\":1,\"idle_ms\":0}", 6000);
+    assert_null(session_due(s, 6000 + 400000, WALL, &in_ms)); /* something runs */
+    session_unref(s);
+}
+
+static void completion_lingers_behind_the_last_execution(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_COMPLETION);
+    int64_t in_ms;
+    see(s, "{\"seq\":1,\"started\":true,\"running\":0,\"idle_ms\":0,\"executions\":0}", 1000);
+    assert_null(
+        session_due(s, 1000 + 20000, WALL, &in_ms)); /* before the first it is idle's turn */
+    assert_string_equal(session_due(s, 1000 + 300000, WALL, &in_ms), "idle");
+    see(s, "{\"seq\":2,\"started\":true,\"running\":0,\"idle_ms\":0,\"executions\":1}", 2000);
+    assert_null(session_due(s, 2000 + 9999, WALL, &in_ms));
+    assert_int_equal(in_ms, 1);
+    assert_string_equal(session_due(s, 2000 + 10000, WALL, &in_ms), "completion");
+    session_unref(s);
+}
+
+static void the_deadline_is_hard(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    int64_t in_ms;
+    see(s, "{\"seq\":1,\"started\":true,\"running\":1}", 1000);
+    assert_null(session_due(s, 1000, WALL + 3599999, &in_ms));
+    assert_int_equal(in_ms, 1);
+    assert_string_equal(session_due(s, 1000, WALL + 3600000, &in_ms), "deadline");
+    assert_int_equal(in_ms, 0);
+    session_unref(s);
+}
+
+struct witness {
+    struct session *s;
+    struct session_waiter waiter;
+    int told;
+    bool again;
+    struct session_waiter *take_out;
+};
+
+static void tell(void *user)
+{
+    struct witness *w = user;
+    w->told++;
+    if (w->take_out)
+        session_unwait(w->take_out);
+    if (w->again)
+        session_wait(w->s, &w->waiter, tell, w);
+}
+
+static void who_waits_is_told_once_of_each_change(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    struct witness once = {.s = s}, always = {.s = s, .again = true}, never = {.s = s};
+    session_wait(s, &once.waiter, tell, &once);
+    session_wait(s, &always.waiter, tell, &always);
+    session_wait(s, &never.waiter, tell, &never);
+    once.take_out = &never.waiter; /* one leaves while the others are told */
+    session_wake(s);
+    session_wake(s);
+    assert_int_equal(once.told, 1);
+    assert_int_equal(always.told, 2);
+    assert_int_equal(never.told, 0);
+    session_unwait(&always.waiter);
+    assert_false(session_has_waiters(s));
+    session_unref(s);
+}
+
+static void a_pods_story_is_kept(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    char empty[] = "", ip[] = "10.0.0.1", node[] = "n1", name[] = "one", uid[] = "u";
+    struct kube_pod pod = {.namespace_name = empty,
+                           .name = name,
+                           .uid = uid,
+                           .node_name = empty,
+                           .pod_ip = empty,
+                           .reason = empty,
+                           .message = empty,
+                           .unschedulable = true,
+                           .phase = KUBE_PENDING};
+    assert_true(session_see_pod(s, &pod, 5000));
+    assert_int_equal(s->unschedulable_since_ms, 5000);
+    assert_false(session_see_pod(s, &pod, 6000));
+    assert_int_equal(s->unschedulable_since_ms, 5000);
+    assert_string_equal(s->pod_trouble, "unschedulable");
+    pod.unschedulable = false;
+    pod.node_name = node;
+    pod.pod_ip = ip;
+    pod.ready = true;
+    pod.phase = KUBE_RUNNING;
+    assert_true(session_see_pod(s, &pod, 7000));
+    assert_int_equal(s->unschedulable_since_ms, 0);
+    assert_string_equal(s->agent.host, "10.0.0.1");
+    pod.phase = KUBE_FAILED;
+    pod.oom_killed = true;
+    assert_true(session_see_pod(s, &pod, 8000));
+    assert_true(s->pod_over);
+    assert_string_equal(s->pod_trouble, "oom_killed");
+    session_unref(s);
+}
+
+static void words_go_both_ways(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SESSION_STATE_COUNT; i++) {
+        enum session_state back;
+        assert_true(session_state_from_word(session_state_word((enum session_state)i), &back));
+        assert_int_equal(back, i);
+    }
+    enum session_state none;
+    assert_false(session_state_from_word("READY", &none));
+}
+
+static void a_spec_survives_its_annotation(void **state)
+{
+    (void)state;
+    struct session_spec a = {.environment = "python",
+                             .cleanup = SESSION_CLEANUP_IDLE,
+                             .timeout_ms = 5000,
+                             .idle_ms = 6000,
+                             .linger_ms = 70,
+                             .millicpu = 500,
+                             .memory_bytes = 1 << 28,
+                             .disk_bytes = 1 << 26,
+                             .runtime_class = "gvisor",
+                             .placement_reason = "local_room",
+                             .has_env = true,
+                             .again = true,
+                             .created_wall_ms = WALL};
+    struct session_spec b;
+    struct buf text;
+    struct err err;
+    a.metadata = json_build("{s:i}", "k", 1);
+    struct json_t *j = session_spec_to_json(&a);
+    buf_init(&text, 4096);
+    json_print(j, &text);
+    assert_int_equal(session_spec_from_text(&b, buf_text(&text), &err), 0);
+    assert_string_equal(b.environment, "python");
+    assert_int_equal(b.cleanup, SESSION_CLEANUP_IDLE);
+    assert_int_equal(b.timeout_ms, 5000);
+    assert_int_equal(b.linger_ms, 70);
+    assert_int_equal(b.memory_bytes, 1 << 28);
+    assert_int_equal(b.created_wall_ms, WALL);
+    assert_true(b.has_env);
+    assert_true(b.again);
+    assert_int_equal(json_int(json_get(b.metadata, "k"), 0), 1);
+    assert_int_equal(session_spec_from_text(&b, "{", &err), -ERR_BAD_JSON);
+    session_spec_fini(&a);
+    session_spec_fini(&b);
+    json_free(j);
+    buf_fini(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_agents_word_moves_the_state),
+        cmocka_unit_test(idle_ends_by_the_agents_clock),
+        cmocka_unit_test(completion_lingers_behind_the_last_execution),
+        cmocka_unit_test(the_deadline_is_hard),
+        cmocka_unit_test(who_waits_is_told_once_of_each_change),
+        cmocka_unit_test(a_pods_story_is_kept),
+        cmocka_unit_test(words_go_both_ways),
+        cmocka_unit_test(a_spec_survives_its_annotation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
