@@ -151,8 +151,8 @@ static enum err_code code_of(struct http_call *c, CURLcode rc)
         return ERR_UNAVAILABLE;
     case CURLE_OPERATION_TIMEDOUT:
         return began_us == 0 ? ERR_UNAVAILABLE : ERR_DEADLINE;
-    default:
-        return ERR_UPSTREAM;
+    default: /* a TLS handshake that fails: nothing was sent */
+        return began_us == 0 ? ERR_UNAVAILABLE : ERR_UPSTREAM;
     }
 }
 
