@@ -49,6 +49,11 @@ struct subscriber {
     void *user;
 };
 
+struct node_subscriber {
+    kube_store_node_f *fn;
+    void *user;
+};
+
 struct kube_store {
     struct loop *loop;
     struct world *world;
@@ -61,6 +66,8 @@ struct kube_store {
     struct grave *grave;
     struct subscriber subscribers[SUBSCRIBERS_MAX];
     int subscriber_count;
+    struct node_subscriber node_subscribers[SUBSCRIBERS_MAX];
+    int node_subscriber_count;
     int rivals; /* pods of a session that another pod of it keeps out of the index */
     uint64_t version;
 };
@@ -349,12 +356,37 @@ static void on_pods_synced(void *user)
 
 /* -- nodes -- */
 
-static void remove_node(struct kube_store *s, struct node_entry *e)
+static void tell_node(struct kube_store *s, const struct kube_node *before,
+                      const struct kube_node *after)
 {
-    HASH_DEL(s->nodes, e);
-    bury_node(s, e->node);
-    free(e);
     s->version++;
+    for (int i = 0; i < s->node_subscriber_count; i++)
+        s->node_subscribers[i].fn(before, after, s->node_subscribers[i].user);
+}
+
+/* Takes `after`, NULL-able: the node is gone. */
+static void replace_node(struct kube_store *s, struct node_entry *e, struct kube_node *after)
+{
+    struct kube_node *before = e->node;
+
+    HASH_DEL(s->nodes, e);
+    bury_node(s, before);
+    e->node = after;
+    if (after)
+        HASH_ADD_KEYPTR(hh, s->nodes, after->name, strlen(after->name), e);
+    else
+        free(e);
+    tell_node(s, before, after);
+}
+
+/* Takes `n`. */
+static void add_node(struct kube_store *s, struct kube_node *n)
+{
+    struct node_entry *e = mem_alloc(sizeof(*e));
+
+    e->node = n;
+    HASH_ADD_KEYPTR(hh, s->nodes, n->name, strlen(n->name), e);
+    tell_node(s, NULL, n);
 }
 
 static void on_node_event(enum kube_event what, const struct json_t *object, void *user)
@@ -368,17 +400,13 @@ static void on_node_event(enum kube_event what, const struct json_t *object, voi
     HASH_FIND_STR(s->nodes, name, e);
     if (what == KUBE_DELETED) {
         if (e && strcmp(e->node->uid, uid) == 0)
-            remove_node(s, e);
+            replace_node(s, e, NULL);
         return;
     }
     if (e)
-        remove_node(s, e); /* one that cannot be read any more has no room for anybody */
-    if (!n)
-        return;
-    e = mem_alloc(sizeof(*e));
-    e->node = n;
-    HASH_ADD_KEYPTR(hh, s->nodes, n->name, strlen(n->name), e);
-    s->version++;
+        replace_node(s, e, n); /* one that cannot be read any more has no room for anybody */
+    else if (n)
+        add_node(s, n);
 }
 
 static void on_nodes_synced(void *user)
@@ -460,6 +488,12 @@ void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user
 {
     INVARIANT(s->subscriber_count < SUBSCRIBERS_MAX);
     s->subscribers[s->subscriber_count++] = (struct subscriber){fn, user};
+}
+
+void kube_store_subscribe_nodes(struct kube_store *s, kube_store_node_f *fn, void *user)
+{
+    INVARIANT(s->node_subscriber_count < SUBSCRIBERS_MAX);
+    s->node_subscribers[s->node_subscriber_count++] = (struct node_subscriber){fn, user};
 }
 
 bool kube_store_synced(const struct kube_store *s)

@@ -13,10 +13,13 @@ struct kube_store;
 struct loop;
 typedef void kube_store_pod_f(const struct kube_pod *before, const struct kube_pod *after,
                               void *user);
+typedef void kube_store_node_f(const struct kube_node *before, const struct kube_node *after,
+                               void *user);
 
 struct kube_store *kube_store_new(struct loop *l, struct kube_client *k) CHECK_RESULT;
 void kube_store_free(struct kube_store **s);
 void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user);
+void kube_store_subscribe_nodes(struct kube_store *s, kube_store_node_f *fn, void *user);
 bool kube_store_synced(const struct kube_store *s); /* both first lists are complete */
 bool kube_store_connected(const struct kube_store *s);
 const char *kube_store_error(

@@ -169,8 +169,7 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
     struct json_t *j =
         json_build("{s:s,s:s,s:s,s:I,s:I}", "goes", d.kind == DECISION_LOCAL ? "local" : "nowhere",
                    "reason", decision_reason_name(d.reason), "text", decision_reason_text(d.reason),
-                   "slots", d.slots, "reserved",
-                   reservations_count(g->reservations, in.now_ms));
+                   "slots", d.slots, "reserved", reservations_count(g->reservations, in.now_ms));
     json_set(j, "watermark", watermark_view_json(g));
     request_reply_json(r, 200, j);
 }

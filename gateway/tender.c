@@ -308,7 +308,7 @@ static void note_refusal(struct gateway *g)
 {
     struct watermark_view w;
     watermark_view_take(g, &w);
-    if (w.slots_free > 0)
+    if (w.local.slots > 0)
         watermark_feed_refused(g->feed);
 }
 

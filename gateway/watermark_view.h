@@ -9,7 +9,7 @@ struct gateway;
 struct watermark_view {
     struct snapshot local; /* for the usual shape */
     int64_t slots_total;
-    int64_t reserved; /* placements of this gateway on their way */
+    int64_t reserved;                             /* placements of this gateway on their way */
     struct kube_resources allocatable, requested; /* of eligible nodes */
     bool measures;                                /* measurements are asked for */
     struct site_usage usage;

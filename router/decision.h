@@ -1,6 +1,6 @@
 /* decision.h - where should a new session run? A pure function with a reason for every answer. */
 #pragma once
-#include "watermark/slots.h"
+#include "watermark/snapshot.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,13 +17,20 @@ enum decision_reason {
     DECISION_REASON_COUNT
 };
 
+/* What other sites there are. The watermark says when to use them; without any it only counts what
+ * cannot work at all (no slot, a refusal). */
+enum decision_elsewhere {
+    DECISION_ELSEWHERE_NONE, /* none is configured */
+    DECISION_ELSEWHERE_DOWN, /* none can take anything now: what is above the high mark stays so */
+    DECISION_ELSEWHERE_OPEN
+};
+
 struct decision_input {
-    const struct snapshot *local;
-    struct kube_resources shape;
-    int64_t reserved; /* own placements not yet seen */
+    const struct snapshot *local; /* for the session's shape */
     int64_t now_ms;
     const char *wish; /* "auto", "local", "remote" or a site's name */
     const char *site; /* the local site's name */
+    enum decision_elsewhere elsewhere;
 };
 
 struct decision {

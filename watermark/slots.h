@@ -1,11 +1,10 @@
-/* slots.h - how many more sandboxes of a shape fit, node by node; with what is placed but not yet
- * seen deducted first-fit. Pure. Cluster totals lie (fragmentation), so nothing here adds up nodes
- * before dividing. */
+/* slots.h - how many sandboxes of a shape fit into what is free of one node. Pure. Cluster totals
+ * lie (fragmentation), so nobody adds up nodes before dividing. */
 #pragma once
-#include "watermark/snapshot.h"
+#include "clusters/kube_object.h"
 
-/* Free slots for `shape`, at least 0. `reserved` = placements of ours that the snapshot does not
- * show yet. */
-int64_t slots_free(const struct snapshot *s, const struct kube_resources *shape, int64_t reserved);
-/* Slots if all were empty of sandboxes … only allocatable minus other pods' requests. */
-int64_t slots_total(const struct snapshot *s, const struct kube_resources *shape);
+/* At least 0; a shape that asks for nothing takes one pod. At most INT32_MAX, so that sums over
+ * nodes do not overflow. */
+int64_t slots_on(const struct kube_resources *free_units, const struct kube_resources *shape);
+/* Is there room for one? */
+bool slots_fit(const struct kube_resources *free_units, const struct kube_resources *shape);

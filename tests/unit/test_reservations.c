@@ -4,7 +4,7 @@
 
 static void taken_released_and_over(void **state)
 {
-    struct reservations *r = reservations_new(60000);
+    struct reservations *r = reservations_new(60000, 1000);
 
     (void)state;
     assert_int_equal(reservations_count(r, 0), 0);
@@ -26,9 +26,35 @@ static void taken_released_and_over(void **state)
     assert_null(r);
 }
 
+/* Seen: the pod takes the slot, the reservation only counts as recent, and not for long. */
+static void seen_and_settled(void **state)
+{
+    struct reservations *r = reservations_new(60000, 1000);
+
+    (void)state;
+    reservations_take(r, "a", 0);
+    reservations_take(r, "b", 0);
+    reservations_take(r, "c", 100);
+    assert_int_equal(reservations_recent(r, 100), 3);
+    reservations_seen(r, "b", 200);
+    reservations_seen(r, "b", 900); /* again: not longer */
+    reservations_seen(r, "nobody", 900);
+    assert_int_equal(reservations_count(r, 1199), 2);
+    assert_int_equal(reservations_recent(r, 1199), 3);
+    assert_int_equal(reservations_recent(r, 1200), 2);
+    reservations_seen(r, "c", 1300);
+    reservations_release(r, "c"); /* seen, and gone again */
+    assert_int_equal(reservations_recent(r, 1300), 1);
+    reservations_seen(r, "a", 1400);
+    reservations_take(r, "a", 1500); /* a new one of the same name waits again */
+    assert_int_equal(reservations_count(r, 2500), 1);
+    reservations_free(&r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(taken_released_and_over)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(taken_released_and_over),
+                                       cmocka_unit_test(seen_and_settled)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,72 +6,53 @@
 
 static const struct kube_resources SHAPE = {500, 256 * MI, 0, 1};
 
-static void per_node_not_in_total(void **state)
+static void the_scarcest_counts(void **state)
 {
-    /* Two halves of a slot are no slot; a node with memory and no CPU has none. */
-    struct snapshot_node nodes[] = {
-        {.free = {400, 4096 * MI, 0, 100}},  {.free = {400, 4096 * MI, 0, 100}},
-        {.free = {-100, 4096 * MI, 0, 100}}, {.free = {1700, 1024 * MI, 0, 100}},
-        {.free = {9000, 9000 * MI, 0, 2}},
+    static const struct {
+        struct kube_resources room;
+        int64_t slots;
+    } CASES[] = {
+        {{400, 4096 * MI, 0, 100}, 0},  {{-100, 4096 * MI, 0, 100}, 0},
+        {{1700, 1024 * MI, 0, 100}, 3}, {{9000, 9000 * MI, 0, 2}, 2},
+        {{9000, 511 * MI, 0, 99}, 1},   {{500, 256 * MI, 0, 1}, 1},
+        {{500, 256 * MI, 0, 0}, 0},     {{-1, -1, -1, -1}, 0},
     };
-    struct snapshot s = {.nodes = nodes, .node_count = ARRAY_LEN(nodes), .known = true};
 
     (void)state;
-    assert_int_equal(slots_free(&s, &SHAPE, 0), 3 + 2);
-    assert_int_equal(slots_free(&s, &SHAPE, 4), 1);
-    assert_int_equal(slots_free(&s, &SHAPE, 5), 0);
-    assert_int_equal(slots_free(&s, &SHAPE, 50), 0);
-    s.node_count = 0;
-    assert_int_equal(slots_free(&s, &SHAPE, 0), 0);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        assert_int_equal(slots_on(&CASES[i].room, &SHAPE), CASES[i].slots);
+        assert_int_equal(slots_fit(&CASES[i].room, &SHAPE), CASES[i].slots > 0);
+    }
 }
 
-static void unbound_pods_take_room_first_fit(void **state)
+static void disk_counts_when_asked_for(void **state)
 {
-    struct snapshot_node nodes[] = {
-        {.free = {1000, 1024 * MI, 0, 10}},
-        {.free = {2000, 1024 * MI, 0, 10}},
-    };
-    struct kube_resources unbound[] = {
-        {800, 10 * MI, 0, 1},  /* the first node keeps 200: no slot */
-        {800, 10 * MI, 0, 1},  /* the second keeps 1200: two */
-        {9000, 10 * MI, 0, 1}, /* nowhere: takes nothing */
-    };
-    struct snapshot s = {.nodes = nodes, .node_count = 2, .unbound = unbound, .unbound_count = 3};
+    struct kube_resources room = {10000, 10000 * MI, 10 * MI, 100};
+    struct kube_resources shape = {1, 1, 3 * MI, 1};
 
     (void)state;
-    assert_int_equal(slots_free(&s, &SHAPE, 0), 2);
-    assert_int_equal(nodes[0].free.millicpu, 1000);
-}
-
-static void total_leaves_out_sandboxes(void **state)
-{
-    struct snapshot_node nodes[] = {
-        {.free = {0, 0, 0, 0}, .sandboxes = {1000, 512 * MI, 0, 2}},
-        {.free = {500, 256 * MI, 0, 1}, .sandboxes = {500, 256 * MI, 0, 1}},
-    };
-    struct snapshot s = {.nodes = nodes, .node_count = 2};
-
-    (void)state;
-    assert_int_equal(slots_total(&s, &SHAPE), 4);
-    assert_int_equal(slots_free(&s, &SHAPE, 0), 1);
+    assert_int_equal(slots_on(&room, &shape), 3);
+    room.ephemeral_bytes = 0;
+    assert_int_equal(slots_on(&room, &shape), 0);
+    assert_false(slots_fit(&room, &shape));
 }
 
 static void a_shape_that_asks_for_nothing(void **state)
 {
     struct kube_resources nothing = {0};
-    struct snapshot_node nodes[] = {{.free = {1, 1, 0, 7}}};
-    struct snapshot s = {.nodes = nodes, .node_count = 1};
+    struct kube_resources room = {0, 0, 0, 7};
 
     (void)state;
-    assert_int_equal(slots_free(&s, &nothing, 0), 7);
+    assert_int_equal(slots_on(&room, &nothing), 7);
+    room.pods = INT64_MAX;
+    assert_int_equal(slots_on(&room, &nothing), INT32_MAX);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(per_node_not_in_total),
-        cmocka_unit_test(unbound_pods_take_room_first_fit),
-        cmocka_unit_test(total_leaves_out_sandboxes),
+        cmocka_unit_test(the_scarcest_counts),
+        cmocka_unit_test(disk_counts_when_asked_for),
         cmocka_unit_test(a_shape_that_asks_for_nothing),
     };
 

@@ -1,9 +1,13 @@
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "clusters/kube_store.h"
 #include "fake_world.h"
-#include "watermark/slots.h"
+#include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
+
+static const struct kube_resources SHAPE = {1000, 1000, 0, 1};
 
 /* -- the store, as far as the feed asks it -- */
 
@@ -11,9 +15,10 @@ static struct kube_node nodes[8];
 static size_t node_count;
 static struct kube_pod pods[8];
 static size_t pod_count;
-static uint64_t version = 1;
-static bool synced = true, connected = true;
-static int walks;
+static bool synced, connected;
+static kube_store_pod_f *tell_pod;
+static kube_store_node_f *tell_node;
+static void *teller;
 
 bool kube_store_synced(const struct kube_store *s)
 {
@@ -27,29 +32,24 @@ bool kube_store_connected(const struct kube_store *s)
     return connected;
 }
 
-uint64_t kube_store_version(const struct kube_store *s)
+void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user)
 {
     (void)s;
-    return version;
+    tell_pod = fn;
+    teller = user;
 }
 
-size_t kube_store_pod_count(const struct kube_store *s)
+void kube_store_subscribe_nodes(struct kube_store *s, kube_store_node_f *fn, void *user)
 {
     (void)s;
-    return pod_count;
-}
-
-size_t kube_store_node_count(const struct kube_store *s)
-{
-    (void)s;
-    return node_count;
+    tell_node = fn;
+    teller = user;
 }
 
 void kube_store_each_pod(const struct kube_store *s,
                          bool (*fn)(const struct kube_pod *p, void *user), void *user)
 {
     (void)s;
-    walks++;
     for (size_t i = 0; i < pod_count; i++)
         fn(&pods[i], user);
 }
@@ -62,87 +62,248 @@ void kube_store_each_node(const struct kube_store *s,
         fn(&nodes[i], user);
 }
 
-static void node(const char *name, bool ready, bool cordoned, bool tainted)
+static struct kube_node node(const char *name, bool ready, bool cordoned, bool tainted)
 {
-    nodes[node_count++] = (struct kube_node){.name = (char *)name,
-                                             .ready = ready,
-                                             .unschedulable = cordoned,
-                                             .tainted = tainted,
-                                             .allocatable = {4000, 4096, 0, 10}};
+    return (struct kube_node){.name = (char *)name,
+                              .ready = ready,
+                              .unschedulable = cordoned,
+                              .tainted = tainted,
+                              .allocatable = {4000, 4096, 0, 10}};
 }
 
-static void pod(const char *node_name, enum kube_phase phase, const char *session)
+static struct kube_pod pod(const char *uid, const char *node_name, enum kube_phase phase,
+                           const char *session)
 {
-    pods[pod_count++] = (struct kube_pod){.node_name = (char *)node_name,
-                                          .phase = phase,
-                                          .requests = {1000, 1000, 0, 1},
-                                          .marks = {.session_id = (char *)session}};
+    return (struct kube_pod){.uid = (char *)uid,
+                             .node_name = (char *)node_name,
+                             .phase = phase,
+                             .requests = SHAPE,
+                             .marks = {.session_id = (char *)session}};
+}
+
+/* -- fixture -- */
+
+static struct fake_world world;
+static struct reservations *reservations;
+static struct watermark_feed *feed;
+
+static void start(int64_t dwell_ms)
+{
+    const struct watermark_feed_conf conf = {.site = "here",
+                                             .level = {.cpu_high = 85,
+                                                       .cpu_low = 75,
+                                                       .memory_high = 80,
+                                                       .memory_low = 70,
+                                                       .dwell_ms = dwell_ms},
+                                             .shape = SHAPE};
+
+    synced = connected = true;
+    fake_world_init(&world, 1);
+    reservations = reservations_new(60000, 1000);
+    feed = watermark_feed_new(&world.world, NULL, NULL, reservations, &conf);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    watermark_feed_free(&feed);
+    reservations_free(&reservations);
+    node_count = pod_count = 0;
+    return 0;
+}
+
+static struct snapshot take(void)
+{
+    struct snapshot s;
+
+    watermark_feed_take(feed, &SHAPE, &s);
+    return s;
 }
 
 static void counts_what_counts(void **state)
 {
-    static const struct kube_resources SHAPE = {1000, 1000, 0, 1};
-    struct fake_world world;
+    struct kube_pod changed, other;
+    struct kube_node good = node("good", true, false, false), bad = good;
 
     (void)state;
-    fake_world_init(&world, 1);
-    node("good", true, false, false);
-    node("dead", false, false, false);
-    node("cordoned", true, true, false);
-    node("tainted", true, false, true);
-    pod("good", KUBE_RUNNING, "s1");
-    pod("good", KUBE_PENDING, "");     /* not ours, takes room all the same */
-    pod("good", KUBE_SUCCEEDED, "s2"); /* over: takes none */
-    pod("good", KUBE_FAILED, "s3");
-    pod("dead", KUBE_RUNNING, "s4");
-    pod("", KUBE_PENDING, "s5");
-    struct watermark_feed *f = watermark_feed_new(&world.world, NULL);
-    const struct snapshot *s = watermark_feed_take(f);
-    assert_true(s->known);
-    assert_int_equal(s->node_count, 1);
-    assert_int_equal(s->nodes[0].free.millicpu, 2000);
-    assert_int_equal(s->nodes[0].free.pods, 8);
-    assert_int_equal(s->nodes[0].sandboxes.millicpu, 1000);
-    assert_int_equal(s->unbound_count, 1);
-    assert_int_equal(slots_free(s, &SHAPE, 0), 1);
-    assert_int_equal(slots_total(s, &SHAPE), 3);
-    watermark_feed_take(f);
-    assert_int_equal(walks, 1); /* nothing changed: nothing counted */
-    version++;
-    pod_count = 1;
-    assert_int_equal(slots_free(watermark_feed_take(f), &SHAPE, 0), 3);
+    nodes[node_count++] = good;
+    nodes[node_count++] = node("dead", false, false, false);
+    nodes[node_count++] = node("cordoned", true, true, false);
+    nodes[node_count++] = node("tainted", true, false, true);
+    pods[pod_count++] = pod("1", "good", KUBE_RUNNING, "s1");
+    pods[pod_count++] = pod("2", "good", KUBE_PENDING, ""); /* not ours, takes room all the same */
+    pods[pod_count++] = pod("3", "good", KUBE_SUCCEEDED, "s2"); /* over: takes none */
+    pods[pod_count++] = pod("4", "good", KUBE_FAILED, "s3");
+    pods[pod_count++] = pod("5", "dead", KUBE_RUNNING, "s4");
+    pods[pod_count++] = pod("6", "", KUBE_PENDING, "s5");
+    start(0);
+    assert_true(take().known);
+    assert_int_equal(take().slots, 1);
+    assert_int_equal(watermark_feed_slots_total(feed, &SHAPE), 3);
+    assert_int_equal(watermark_feed_totals(feed)->nodes, 1);
+    assert_int_equal(watermark_feed_totals(feed)->requested.millicpu, 2000);
+
+    changed = pods[5]; /* bound where it was counted: no change */
+    changed.node_name = (char *)"good";
+    tell_pod(&pods[5], &changed, teller);
+    assert_int_equal(take().slots, 1);
+    other = changed;
+    other.ready = true; /* takes and gives no room */
+    tell_pod(&changed, &other, teller);
+    assert_int_equal(take().slots, 1);
+    changed = other;
+    changed.phase = KUBE_SUCCEEDED;
+    tell_pod(&other, &changed, teller);
+    assert_int_equal(take().slots, 2);
+    tell_pod(&changed, NULL, teller);
+    assert_int_equal(take().slots, 2);
+    tell_pod(&pods[0], NULL, teller);
+    assert_int_equal(take().slots, 3);
+    bad.unschedulable = true;
+    tell_node(&good, &bad, teller);
+    assert_int_equal(take().slots, 0);
+    tell_node(&bad, &good, teller);
+    assert_int_equal(take().slots, 3);
+    tell_node(&good, NULL, teller);
+    assert_int_equal(take().slots, 0);
     connected = false;
-    assert_false(watermark_feed_take(f)->known);
-    connected = true;
-    watermark_feed_free(&f);
+    assert_false(take().known);
+}
+
+static void reservations_take_slots_until_the_pod_is_seen(void **state)
+{
+    (void)state;
+    nodes[node_count++] = node("n", true, false, false);
+    start(0);
+    reservations_take(reservations, "a", world.now_ms);
+    reservations_take(reservations, "b", world.now_ms);
+    assert_int_equal(take().slots, 2);
+    struct kube_pod p = pod("1", "", KUBE_PENDING, "a");
+    tell_pod(NULL, &p, teller);
+    reservations_seen(reservations, "a", world.now_ms);
+    assert_int_equal(take().slots, 2);
+    reservations_release(reservations, "b");
+    assert_int_equal(take().slots, 3);
 }
 
 static void holds(void **state)
 {
-    struct fake_world world;
     int64_t expected[] = {5000, 10000, 20000, 40000, 60000, 60000};
 
     (void)state;
-    fake_world_init(&world, 1);
-    struct watermark_feed *f = watermark_feed_new(&world.world, NULL);
-    assert_int_equal(watermark_feed_take(f)->hold_until_ms, 0);
+    nodes[node_count++] = node("n", true, false, false);
+    start(0);
+    assert_int_equal(take().hold_until_ms, 0);
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
         int64_t now = world.now_ms;
         for (int again = 0; again < 5; again++) /* a bundle of refusals is one */
-            watermark_feed_refused(f);
-        assert_int_equal(watermark_feed_take(f)->hold_until_ms, now + expected[i]);
+            watermark_feed_refused(feed);
+        assert_int_equal(take().hold_until_ms, now + expected[i]);
+        assert_int_equal(take().gate, LEVEL_REASON_REFUSED);
         fake_world_run(&world, expected[i]);
     }
-    watermark_feed_bound(f);
-    watermark_feed_refused(f);
-    assert_int_equal(watermark_feed_take(f)->hold_until_ms, world.now_ms + 5000);
-    watermark_feed_free(&f);
+    struct kube_pod p = pod("1", "", KUBE_PENDING, "a"), q = p;
+    q.node_name = (char *)"n";
+    tell_pod(NULL, &p, teller);
+    tell_pod(&p, &q, teller); /* bound: holds start small again */
+    watermark_feed_refused(feed);
+    assert_int_equal(take().hold_until_ms, world.now_ms + 5000);
 }
+
+/* The scheduler knows of something that we do not see; but what we know ourselves is no news. */
+static void unschedulable_pods(void **state)
+{
+    (void)state;
+    nodes[node_count++] = node("n", true, false, false);
+    start(0);
+    struct kube_pod big = pod("1", "", KUBE_PENDING, "a"), refused;
+    big.requests.millicpu = 9000;
+    refused = big;
+    refused.unschedulable = true;
+    tell_pod(NULL, &big, teller);
+    tell_pod(&big, &refused, teller);
+    assert_int_equal(take().state, LEVEL_OPEN);
+    struct kube_pod small = pod("2", "", KUBE_PENDING, "b");
+    refused = small;
+    refused.unschedulable = true;
+    tell_pod(NULL, &small, teller);
+    tell_pod(&small, &refused, teller);
+    assert_int_equal(take().state, LEVEL_CLOSED);
+    assert_int_equal(take().state_reason, LEVEL_REASON_REFUSED);
+}
+
+/* Full, room again, dwell, one by one, open: by time alone where nothing is measured. */
+static void back_by_probes(void **state)
+{
+    struct kube_pod bound;
+    char id[8], uid[8];
+
+    (void)state;
+    nodes[node_count++] = node("n", true, false, false);
+    start(5000);
+    for (int i = 0; i < 4; i++) {
+        snprintf(id, sizeof(id), "r%d", i);
+        reservations_take(reservations, id, world.now_ms);
+    }
+    assert_int_equal(take().state, LEVEL_CLOSED);
+    assert_int_equal(take().gate, LEVEL_REASON_SLOTS);
+    reservations_release(reservations, "r0");
+    reservations_release(reservations, "r1");
+    reservations_release(reservations, "r2");
+    reservations_release(reservations, "r3");
+    fake_world_run(&world, 4000);
+    assert_int_equal(take().state, LEVEL_CLOSED);
+    fake_world_run(&world, 1000);
+    assert_int_equal(take().state, LEVEL_PROBING);
+    assert_int_equal(take().probes_left, 1);
+    watermark_feed_admitted(feed, "a");
+    assert_int_equal(take().probes_left, 0);
+    watermark_feed_dropped(feed, "a"); /* came to nothing: the next may try */
+    assert_int_equal(take().probes_left, 1);
+    for (int i = 0; i < 3; i++) {
+        snprintf(id, sizeof(id), "p%d", i);
+        snprintf(uid, sizeof(uid), "u%d", i);
+        watermark_feed_admitted(feed, id);
+        bound = pod(uid, "n", KUBE_PENDING, id);
+        tell_pod(NULL, &bound, teller);
+        if (i == 0)
+            assert_int_equal(take().probes_left, 2);
+        bound = pod(uid, "n", KUBE_RUNNING, id);
+        tell_pod(&bound, NULL, teller);
+    }
+    assert_int_equal(take().probes_left, 4);
+    fake_world_run(&world, 5000);
+    assert_int_equal(take().state, LEVEL_OPEN);
+    assert_int_equal(take().state_reason, LEVEL_REASON_QUIET);
+}
+
+static void a_probe_that_is_never_bound_is_lost(void **state)
+{
+    (void)state;
+    nodes[node_count++] = node("n", true, false, false);
+    start(1000);
+    watermark_feed_refused(feed);
+    fake_world_run(&world, 5000);
+    assert_int_equal(take().state, LEVEL_PROBING);
+    watermark_feed_admitted(feed, "a");
+    fake_world_run(&world, 29000);
+    assert_int_equal(take().state, LEVEL_PROBING); /* it may still come to something */
+    fake_world_run(&world, 2000);
+    assert_int_equal(take().state, LEVEL_OPEN);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, stop)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts_what_counts),
-                                       cmocka_unit_test(holds)};
+    const struct CMUnitTest tests[] = {
+        TEST(counts_what_counts),
+        TEST(reservations_take_slots_until_the_pod_is_seen),
+        TEST(holds),
+        TEST(unschedulable_pods),
+        TEST(back_by_probes),
+        TEST(a_probe_that_is_never_bound_is_lost),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
