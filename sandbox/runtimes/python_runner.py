@@ -94,8 +94,10 @@ def load(name):
 
 
 def main():
+    end = None
     if sys.argv[1:] == ["--warm"]:
-        load("python_warm").serve()  # returns for every run, in a process of its own
+        # Returns for every run, in a process of its own.
+        end = load("python_warm").serve(lambda: exec(split(b"1", "main.py")[0], {}))
     path, name = sys.argv[1:3]
     sys.argv = [name] + sys.argv[3:]
     sys.path[0] = os.getcwd()
@@ -110,6 +112,7 @@ def main():
     module.__loader__ = Source(source.decode("utf-8", "replace"))
     module.__builtins__ = __builtins__
     sys.modules["__main__"] = module
+    code = 0
     try:
         run(source, name, module.__dict__)
     except SystemExit:
@@ -122,7 +125,10 @@ def main():
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
         show(error)
-        sys.exit(1)
+        code = 1
+    if end:
+        end(module, code)
+    sys.exit(code)
 
 
 main()

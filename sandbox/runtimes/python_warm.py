@@ -1,5 +1,5 @@
 """Forks a process for every run: the server behind `warm: fork`. serve() returns in a run's own process, made ready as a cold
-start would have made it: arguments, folder, environment, descriptors 0 to 3, session, walls.
+start would have made it: arguments, folder, environment, descriptors 0 to 3, session, walls. What it returns ends the run.
 
 Told on descriptor 4: first the filter, with LEADER_MARK where a leader's number belongs; then a message a run (warm_message.h)
 with the descriptors of its pipes. A run is two processes, as in sandbox/launcher.c: a leader, which is a child of the agent
@@ -163,8 +163,55 @@ def refresh_user_site():
         site.addsitedir(site.USER_SITE)
 
 
-def serve():
+class Ending:
+    """The end of a run without taking the whole interpreter apart, which costs more than most runs, and which nobody sees where
+    the code left nothing behind that the end of an interpreter would have to see to."""
+
+    def __init__(self):
+        import builtins
+
+        self.modules = set(sys.modules)
+        self.places = [(vars(m), dict(vars(m))) for m in (sys, builtins)]
+        self.library = os.path.dirname(os.__file__) + os.sep
+
+    def is_plain(self, main):
+        import atexit
+
+        if atexit._ncallbacks() > 0 or "threading" in sys.modules or sys.modules.get("__main__") is not main:
+            return False
+        for now, before in self.places:
+            if any(now.get(name) is not value for name, value in before.items() if name not in self.MAY_CHANGE):
+                return False
+            if len(now) != len(before):
+                return False
+        for name in sys.modules.keys() - self.modules:
+            file = getattr(sys.modules[name], "__file__", None) or self.library
+            if not file.startswith(self.library) or "-packages" in file:
+                return False
+        return True
+
+    MAY_CHANGE = ("argv", "orig_argv", "path", "_")
+
+    def end(self, main, code):
+        """Does not return where it may be quick about it."""
+        if not self.is_plain(main):
+            return
+        scope = vars(main)
+        for private in (True, False):
+            for name in list(scope):
+                if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                    scope[name] = None
+        gc.collect()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def serve(prepare):
+    """`prepare` does once what every run would do for the first time."""
     server = Server()
+    prepare()
+    ending = Ending()
     gc.collect()
     gc.freeze()
     server.control.send(b"R")
@@ -173,6 +220,6 @@ def serve():
         if server.fork_leader():
             leader = server.lead(fds)
             server.become_code(texts, fds, leader)
-            return
+            return ending.end
         for fd in fds:
             os.close(fd)
