@@ -6,12 +6,14 @@
 
 struct api_server;
 struct node;
+struct usage;
 struct watch_streams;
 
 struct api_request {
     struct api_server *server;
     struct node *node;
     struct watch_streams *watches;
+    const struct usage *usage;
     struct http_exchange *exchange;
     char namespace_name[64]; /* "" when the path has none */
     char name[256];
@@ -39,5 +41,10 @@ void api_pods_delete(struct api_request *r);
 void api_pods_patch(struct api_request *r);
 void api_pods_log(struct api_request *r);
 void api_namespaces_create(struct api_request *r);
+/* api_usage.c: metrics.k8s.io/v1beta1. */
+void api_usage_nodes(struct api_request *r);
+void api_usage_node(struct api_request *r);
+void api_usage_pods(struct api_request *r);
+void api_usage_pod(struct api_request *r);
 /* discovery.c: true when the path was one of its own; the exchange has ended then. */
 bool discovery_serve(struct http_exchange *x, struct slice path);

@@ -5,6 +5,7 @@
 #include "clusters/embedded/names.h"
 #include "clusters/embedded/node.h"
 #include "clusters/embedded/node_config.h"
+#include "clusters/embedded/usage.h"
 #include "clusters/embedded/watch_streams.h"
 #include "http/http_dispatch.h"
 #include "http/http_reply.h"
@@ -12,10 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define METRICS "/apis/metrics.k8s.io/v1beta1"
+
 struct api_server {
     struct node *node;
     struct http_server *http;
     struct watch_streams *watches;
+    struct usage *usage;
 };
 
 #define READ(name, kind)                                                                           \
@@ -55,6 +59,11 @@ static const struct {
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/pods/{name}/log", api_pods_log, true, true},
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/events", events_list, true, false},
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/events/{name}", events_get, true, true},
+    {HTTP_METHOD_GET, METRICS "/nodes", api_usage_nodes, false, false},
+    {HTTP_METHOD_GET, METRICS "/nodes/{name}", api_usage_node, false, true},
+    {HTTP_METHOD_GET, METRICS "/pods", api_usage_pods, false, false},
+    {HTTP_METHOD_GET, METRICS "/namespaces/{ns}/pods", api_usage_pods, true, false},
+    {HTTP_METHOD_GET, METRICS "/namespaces/{ns}/pods/{name}", api_usage_pod, true, true},
 };
 
 static struct http_route routes[ARRAY_LEN(rows)];
@@ -106,7 +115,8 @@ static void serve(struct http_exchange *x, void *user)
 {
     struct api_server *s = user;
     const struct http_head *head = http_exchange_head(x);
-    struct api_request r = {.server = s, .node = s->node, .watches = s->watches, .exchange = x};
+    struct api_request r = {
+        .server = s, .node = s->node, .watches = s->watches, .usage = s->usage, .exchange = x};
     struct http_route_match match;
     struct err err = {.code = ERR_NONE};
     struct buf allow;
@@ -140,6 +150,7 @@ struct api_server *api_server_new(struct node *n)
     conf.server_name = "api";
     s->node = n;
     s->watches = watch_streams_new(node_loop(n), node_store(n));
+    s->usage = usage_new(node_loop(n), node_config_of(n), node_store(n));
     s->http = http_server_new(node_loop(n), &conf, serve, s);
     return s;
 }
@@ -167,6 +178,7 @@ void api_server_free(struct api_server **s)
     if (!*s)
         return;
     watch_streams_free(&(*s)->watches);
+    usage_free(&(*s)->usage);
     http_server_free(&(*s)->http);
     free(*s);
     *s = NULL;

@@ -134,6 +134,57 @@ int64_t cgroup_oom_kills(const char *mount, const char *path)
     return counter(file, "oom_kill");
 }
 
+static bool read_number(const char *file, int64_t *out)
+{
+    FILE *f = fopen(file, "re");
+    char line[64] = "";
+    bool good = f && fgets(line, sizeof line, f);
+
+    if (f)
+        fclose(f);
+    *out = strtoll(line, NULL, 10);
+    return good;
+}
+
+static bool usage_of_version_2(const char *mount, const char *path, int64_t *cpu_ns,
+                               int64_t *memory_bytes)
+{
+    char file[PATH_MAX];
+
+    snprintf(file, sizeof file, "%s%s/memory.current", mount, path);
+    if (!read_number(file, memory_bytes))
+        return false;
+    snprintf(file, sizeof file, "%s%s/memory.stat", mount, path);
+    *memory_bytes -= counter(file, "inactive_file");
+    snprintf(file, sizeof file, "%s%s/cpu.stat", mount, path);
+    *cpu_ns = counter(file, "usage_usec") * 1000;
+    return true;
+}
+
+static bool usage_of_version_1(const char *mount, const char *path, int64_t *cpu_ns,
+                               int64_t *memory_bytes)
+{
+    char file[PATH_MAX];
+
+    snprintf(file, sizeof file, "%s/memory%s/memory.usage_in_bytes", mount, path);
+    if (!read_number(file, memory_bytes))
+        return false;
+    snprintf(file, sizeof file, "%s/memory%s/memory.stat", mount, path);
+    *memory_bytes -= counter(file, "total_inactive_file");
+    snprintf(file, sizeof file, "%s/cpuacct%s/cpuacct.usage", mount, path);
+    return read_number(file, cpu_ns);
+}
+
+bool cgroup_usage(const char *mount, const char *path, int64_t *cpu_ns, int64_t *memory_bytes)
+{
+    bool good = is_version_2(mount) ? usage_of_version_2(mount, path, cpu_ns, memory_bytes)
+                                    : usage_of_version_1(mount, path, cpu_ns, memory_bytes);
+
+    if (*memory_bytes < 0)
+        *memory_bytes = 0;
+    return good;
+}
+
 static bool kill_all(const char *directory, void *user)
 {
     unsigned *killed = user;

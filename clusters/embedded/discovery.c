@@ -37,9 +37,40 @@ static struct json_t *versions(void)
                       "serverAddressByClientCIDRs");
 }
 
+static struct json_t *metrics_resources(void)
+{
+    struct json_t *list = json_new_array();
+
+    add_resource(list, "nodes", "NodeMetrics", false, json_build("[s,s]", "get", "list"));
+    add_resource(list, "pods", "PodMetrics", true, json_build("[s,s]", "get", "list"));
+    return json_build("{s:s, s:s, s:s, s:o}", "kind", "APIResourceList", "apiVersion", "v1",
+                      "groupVersion", "metrics.k8s.io/v1beta1", "resources", list);
+}
+
+static struct json_t *metrics_group(void)
+{
+    struct json_t *version =
+        json_build("{s:s, s:s}", "groupVersion", "metrics.k8s.io/v1beta1", "version", "v1beta1");
+    struct json_t *group = json_build("{s:s, s:[O], s:O}", "name", "metrics.k8s.io", "versions",
+                                      version, "preferredVersion", version);
+
+    json_free(version);
+    return group;
+}
+
+static struct json_t *metrics_group_alone(void)
+{
+    struct json_t *group = metrics_group();
+
+    json_set_text(group, "kind", "APIGroup");
+    json_set_text(group, "apiVersion", "v1");
+    return group;
+}
+
 static struct json_t *groups(void)
 {
-    return json_build("{s:s, s:s, s:[]}", "kind", "APIGroupList", "apiVersion", "v1", "groups");
+    return json_build("{s:s, s:s, s:[o]}", "kind", "APIGroupList", "apiVersion", "v1", "groups",
+                      metrics_group());
 }
 
 /* The API this node follows is Kubernetes 1.28's, as far as it goes. */
@@ -54,8 +85,12 @@ bool discovery_serve(struct http_exchange *x, struct slice path)
     static const struct {
         const char *path;
         struct json_t *(*build)(void);
-    } documents[] = {
-        {"/api", versions}, {"/api/v1", resource_list}, {"/apis", groups}, {"/version", version}};
+    } documents[] = {{"/api", versions},
+                     {"/api/v1", resource_list},
+                     {"/apis", groups},
+                     {"/apis/metrics.k8s.io", metrics_group_alone},
+                     {"/apis/metrics.k8s.io/v1beta1", metrics_resources},
+                     {"/version", version}};
     static const char *const healthy[] = {"/healthz", "/readyz", "/livez"};
 
     for (size_t i = 0; i < ARRAY_LEN(documents); i++)
