@@ -94,13 +94,15 @@ static struct json_t *environment_of(const struct pod_manifest *m)
 
 static struct json_t *sandbox_of(const struct pod_manifest *m)
 {
-    struct json_t *agent = mount_of("agent", "/spillway", NULL);
-
-    json_set_bool(agent, "readOnly", true);
     struct json_t *mounts =
-        json_build("[o,o,o,o,o]", agent, mount_of("scratch", "/workspace", "workspace"),
+        json_build("[o,o,o,o]", mount_of("scratch", "/workspace", "workspace"),
                    mount_of("scratch", "/tmp", "tmp"), mount_of("scratch", "/dev/shm", "shm"),
                    mount_of("scratch", "/home/sandbox", "home"));
+    if (m->agent_image) {
+        struct json_t *agent = mount_of("agent", "/spillway", NULL);
+        json_set_bool(agent, "readOnly", true);
+        json_add(mounts, agent);
+    }
     return json_build("{s:s,s:s,s:s,s:[s],s:[{s:s,s:i,s:s}],s:o,s:o,s:o,s:o}", "name", "sandbox",
                       "image", m->image, "imagePullPolicy", "IfNotPresent", "command",
                       "/spillway/agent", "ports", "name", "agent", "containerPort", AGENT_PORT,
@@ -131,21 +133,24 @@ static struct json_t *volumes_of(const struct pod_manifest *m)
     struct json_t *scratch = json_build("{s:s}", "medium", "Memory");
 
     set_format(scratch, "sizeLimit", m->disk_bytes, "");
-    return json_build("[{s:s,s:{s:s}},{s:s,s:o}]", "name", "agent", "emptyDir", "sizeLimit", "64Mi",
-                      "name", "scratch", "emptyDir", scratch);
+    struct json_t *volumes = json_build("[{s:s,s:o}]", "name", "scratch", "emptyDir", scratch);
+    if (m->agent_image)
+        json_add(volumes,
+                 json_build("{s:s,s:{s:s}}", "name", "agent", "emptyDir", "sizeLimit", "64Mi"));
+    return volumes;
 }
 
 static struct json_t *spec_of(const struct pod_manifest *m)
 {
-    struct json_t *spec =
-        json_build("{s:s,s:b,s:b,s:i,s:I,s:{s:b,s:i,s:i,s:i,s:{s:s}},s:[o],s:[o],s:o}",
-                   "restartPolicy", "Never", "automountServiceAccountToken", 0,
-                   "enableServiceLinks", 0, "terminationGracePeriodSeconds", GRACE_S,
-                   "activeDeadlineSeconds", (long long)m->lifetime_max_s, "securityContext",
-                   "runAsNonRoot", 1, "runAsUser", UID, "runAsGroup", UID, "fsGroup", UID,
-                   "seccompProfile", "type", "RuntimeDefault", "initContainers",
-                   install_agent_of(m), "containers", sandbox_of(m), "volumes", volumes_of(m));
+    struct json_t *spec = json_build(
+        "{s:s,s:b,s:b,s:i,s:I,s:{s:b,s:i,s:i,s:i,s:{s:s}},s:[o],s:o}", "restartPolicy", "Never",
+        "automountServiceAccountToken", 0, "enableServiceLinks", 0, "terminationGracePeriodSeconds",
+        GRACE_S, "activeDeadlineSeconds", (long long)m->lifetime_max_s, "securityContext",
+        "runAsNonRoot", 1, "runAsUser", UID, "runAsGroup", UID, "fsGroup", UID, "seccompProfile",
+        "type", "RuntimeDefault", "containers", sandbox_of(m), "volumes", volumes_of(m));
 
+    if (m->agent_image)
+        json_set(spec, "initContainers", json_build("[o]", install_agent_of(m)));
     if (m->runtime_class)
         json_set_text(spec, "runtimeClassName", m->runtime_class);
     return spec;

@@ -18,7 +18,7 @@ struct pod_manifest {
     int64_t lifetime_max_s;    /* activeDeadlineSeconds: the site's maximum plus slack */
     const struct json_t *spec; /* annotation spillway.dev/spec */
     const char *image;
-    const char *agent_image;
+    const char *agent_image;   /* NULL: the agent is in `image` already */
     const char *runtime_class; /* NULL: the cluster's default */
     int64_t millicpu;
     int64_t memory_bytes; /* of the program; the workspace's bytes are added for the limit */

@@ -49,6 +49,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "environment of a session that names none"},
     {"agent.image", CONFIG_TEXT, AT(agent_image), "spillway/agent", 0, 0,
      "image that brings the agent into the pod"},
+    {"agent.delivery", CONFIG_TEXT, AT(agent_delivery), "init_container", 0, 0,
+     "init_container (copies it from agent.image) | baked (the environments' images have it)"},
     {"agent.port", CONFIG_INT, AT(agent_port), "8700", 1, 65535, "port of the agent in the pod"},
     {"runtime_class", CONFIG_TEXT, AT(runtime_class), "", 0, 0,
      "RuntimeClass of sandboxes that name none; empty: the cluster's default"},
@@ -161,6 +163,9 @@ static int check_words(const struct gateway_config *c, struct err *err)
         return err_set(err, ERR_CONFIG, "name: '%s' is not 1 to 64 of A-Z a-z 0-9 . _ -", c->name);
     if (!*c->kube_url && !*c->kube_config)
         return err_set(err, ERR_CONFIG, "kubernetes.url or kubernetes.kubeconfig is needed");
+    if (strcmp(c->agent_delivery, "init_container") != 0 && strcmp(c->agent_delivery, "baked") != 0)
+        return err_set(err, ERR_CONFIG, "agent.delivery: '%s' is neither init_container nor baked",
+                       c->agent_delivery);
     if (!*c->site_key_file)
         return err_set(err, ERR_CONFIG,
                        "site_key_file is needed (head -c32 /dev/urandom | xxd -p -c64)");

@@ -47,6 +47,7 @@ struct gateway_config {
     int64_t redis_timeout_ms;
     const char *environments_file, *default_environment;
     const char *agent_image;
+    const char *agent_delivery; /* "init_container", "baked" */
     int64_t agent_port;
     const char *runtime_class; /* "": the cluster's default */
     int64_t drain_ms;

@@ -207,6 +207,7 @@ static struct json_t *build_pod(struct gateway *g, const struct session *s,
     digest_sha256_hex(slice_of(token), token_sha256);
     struct json_t *spec = session_spec_to_json(&s->spec);
     struct json_t *limits = limits_of(g, req);
+    bool baked = strcmp(g->conf.agent_delivery, "baked") == 0;
     const struct pod_manifest m = {
         .session_id = s->id,
         .namespace_name = kube_client_namespace(g->kube),
@@ -220,7 +221,7 @@ static struct json_t *build_pod(struct gateway *g, const struct session *s,
         .lifetime_max_s = g->conf.limits.session_max_ms / 1000 + LIFETIME_SLACK_S,
         .spec = spec,
         .image = req->environment->image,
-        .agent_image = g->conf.agent_image,
+        .agent_image = baked ? NULL : g->conf.agent_image,
         .runtime_class = *s->spec.runtime_class ? s->spec.runtime_class : NULL,
         .millicpu = s->spec.millicpu,
         .memory_bytes = s->spec.memory_bytes,

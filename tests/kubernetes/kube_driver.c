@@ -247,7 +247,9 @@ static void on_manifest(struct http_exchange *x, struct slice body, const struct
         .deadline_wall_ms = INT64_C(4102444800000),
         .lifetime_max_s = 3600,
         .image = json_get_text(command, "image", "spillway/python"),
-        .agent_image = json_get_text(command, "agent_image", "spillway/agent"),
+        .agent_image = json_true(json_get(command, "baked"))
+                           ? NULL
+                           : json_get_text(command, "agent_image", "spillway/agent"),
         .runtime_class = json_get_text(command, "runtime_class", NULL),
         .millicpu = json_int(json_get(command, "millicpu"), 100),
         .memory_bytes = json_int(json_get(command, "memory"), 64 << 20),

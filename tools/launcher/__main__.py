@@ -29,6 +29,8 @@ def parse(arguments):
     parser.add_argument("--slots", type=int, default=4, metavar="N", help="sandboxes that the site has room for (4)")
     parser.add_argument("--gateways", type=int, default=3, metavar="N", help="gateways of the site (3)")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
+    parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
+                                                                  "use: minutes, and 3 GB below SPILLWAY_CACHE_DIR)")
     options = parser.parse_args(arguments)
     if options.once and options.no_demo:
         parser.error("--once is the demonstration; it does not go with --no-demo")
@@ -75,7 +77,8 @@ class Launcher:
             self.door = front_door()
             self.run = RunDirectory.create(chosen)
         programs = TREE / "build" / self.options.preset / "bin"
-        self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots))
+        self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
+                               self.options.kubernetes))
         self.supervisor.changed = self.write_state
 
     @property
@@ -89,7 +92,8 @@ class Launcher:
     def up(self):
         for site in self.sites:
             site.start(self.supervisor)
-            say(f"site {site.name} is up: nginx, {len(site.gateways)} gateways, Redis, a node with {self.options.slots} slots")
+            say(f"site {site.name} is up: nginx, {len(site.gateways)} gateways, Redis, "
+                f"{'a Kubernetes cluster' if self.options.kubernetes else 'a node'} with {self.options.slots} slots")
         self.write_state()
 
     def demonstrate(self):

@@ -39,6 +39,17 @@ class Namespace:
             os.close(outside)
         self.inode = os.fstat(self.descriptor).st_ino
 
+    @classmethod
+    def later(cls):
+        """One that somebody else makes; open() it before anything enters."""
+        namespace = cls.__new__(cls)
+        namespace.descriptor = namespace.inode = -1
+        return namespace
+
+    def open(self, path):
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.inode = os.fstat(self.descriptor).st_ino
+
     def enter(self):
         setns(self.descriptor, CLONE_NEWNET)
 

@@ -70,9 +70,9 @@ class Gateway:
         return {
             "name": self.name, "site": site.name, "listen": [self.address], "admin": {"listen": [self.admin_address]},
             "site_key_file": str(site.directory / "site.key"),
-            "kubernetes": {"url": f"http://127.0.0.1:{NODE_PORT}", "namespace": NAMESPACE},
+            "kubernetes": site.node.gateway_settings(),
             "redis": {"url": f"unix://{site.redis_socket}"},
-            "environments_file": str(TREE / "sandbox/images/environments.yaml"),
+            "environments_file": str(site.node.environments),
             "drain": "5s",
             "limits": {"linger": "5s"},
         }
@@ -86,8 +86,11 @@ class Gateway:
 
 
 class Node:
+    environments = TREE / "sandbox/images/environments.yaml"
+
     def __init__(self, site, slots):
         self.name = f"{site.name}-node-1"
+        self.namespace = site.namespace
         self.api = open_listener(0)
         self.port = port_of(self.api)
         self.kubeconfig = site.write("node-1.kubeconfig", self.kubeconfig_text())
@@ -106,6 +109,15 @@ class Node:
             "capacity": {"cpu": str(slots), "memory": f"{slots * 768}Mi", "pods": slots},
             "exit": {"remove_pods": True},
         }
+
+    def gateway_settings(self):
+        return {"url": f"http://127.0.0.1:{NODE_PORT}", "namespace": NAMESPACE}
+
+    def bring_up(self):
+        return self.program
+
+    def take_down(self):
+        self.namespace.close()
 
     def kubeconfig_text(self):
         return yaml_of({"apiVersion": "v1", "kind": "Config", "current-context": "node"}) + f"""
@@ -135,7 +147,7 @@ users:
 class Site:
     """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop()."""
 
-    def __init__(self, name, run, programs, images, door, gateways, slots):
+    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False):
         self.name = name
         self.run = run
         self.programs = Path(programs)
@@ -143,13 +155,12 @@ class Site:
         self.directory = run.path / name
         self.directory.mkdir(mode=0o711)
         self.directory.chmod(0o711)
-        self.namespace = Namespace()
         self.door = door
         self.redis_socket = self.directory / "redis.sock"
         self.write("site.key", secrets.token_hex(32) + "\n")
         self.place_agent()
+        self.node = self.make_node(slots, kubernetes)
         self.redis = self.make_redis()
-        self.node = Node(self, slots)
         self.gateways = [Gateway(self, number) for number in range(1, gateways + 1)]
         self.nginx = self.make_nginx()
 
@@ -164,6 +175,17 @@ class Site:
         shutil.copytree(self.programs.parent / "spillway-agent-dir", target)
         for path in [target, *target.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+
+    def make_node(self, slots, kubernetes):
+        """The embedded node, or a real cluster; its network is the site's."""
+        if kubernetes:
+            from real_cluster import RealCluster  # the harness is needed for this only
+            node = RealCluster(self, slots)
+            self.namespace = node.namespace
+        else:
+            self.namespace = Namespace()
+            node = Node(self, slots)
+        return node
 
     def make_redis(self):
         settings = ["port 0", f"unixsocket {self.redis_socket}", "unixsocketperm 700", f"dir {self.directory}", 'save ""',
@@ -188,7 +210,8 @@ class Site:
                        log=self.directory / "nginx.log", has_workers=True)
 
     def all_programs(self):
-        return [self.redis, self.node.program, *(gateway.program for gateway in self.gateways), self.nginx]
+        programs = [self.redis, self.node.program, *(gateway.program for gateway in self.gateways), self.nginx]
+        return [program for program in programs if program]
 
     def redis_ready(self):
         try:
@@ -202,7 +225,8 @@ class Site:
 
     def check(self):
         """Would the parts take their configurations?"""
-        commands = [[*program.command, "--check-config"] for program in (self.node.program, *(g.program for g in self.gateways))]
+        checked = [self.node.program] if isinstance(self.node, Node) else []
+        commands = [[*program.command, "--check-config"] for program in (*checked, *(g.program for g in self.gateways))]
         commands.append([*self.nginx.command, "-t", "-q"])
         for command in commands:
             done = subprocess.run(command, capture_output=True, text=True)
@@ -211,6 +235,7 @@ class Site:
 
     def start(self, supervisor):
         """Inside out, each part when those that it asks are ready."""
+        self.node.bring_up()
         for ready, what, programs in (
                 (lambda: self.redis_ready() and self.node.ready(), "redis and the node ready", [self.redis, self.node.program]),
                 (lambda: all(g.ready() for g in self.gateways), "all gateways ready", [g.program for g in self.gateways]),
@@ -223,8 +248,8 @@ class Site:
         """Outside in: no new requests, no new sessions, no pods, no store."""
         killed = []
         for programs in ([self.nginx], [gateway.program for gateway in self.gateways], [self.node.program], [self.redis]):
-            killed += supervisor.stop(programs)
-        self.namespace.close()
+            killed += supervisor.stop([program for program in programs if program])
+        self.node.take_down()
         return killed
 
     def logs(self):

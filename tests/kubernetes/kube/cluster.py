@@ -73,9 +73,10 @@ def programs():
 
 
 class Cluster:
-    """pods, reserved: the node's maxPods and systemReserved. apiserver_arguments come after the usual ones."""
+    """pods, reserved: the node's maxPods and systemReserved. apiserver_arguments come after the usual ones.
+    tied: the cluster ends with this process, however that ends."""
 
-    def __init__(self, name, pods=110, reserved=None, apiserver_arguments=()):
+    def __init__(self, name, pods=110, reserved=None, apiserver_arguments=(), tied=False):
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", name):
             raise Failed(f"{name!r} is no name for a cluster: small letters, digits and -, at most 32")
         self.name = name
@@ -87,6 +88,7 @@ class Cluster:
         self.reserved = reserved
         self.apiserver_arguments = list(apiserver_arguments)
         self.programs = None
+        self.lifeline = os.pipe() if tied else None
 
     # -- what is there
 
@@ -251,8 +253,9 @@ class Cluster:
         with open(self.log("init"), "wb") as log:
             process = subprocess.Popen(
                 ["unshare", "--pid", "--fork", "--mount", "--net", "--uts", "--ipc", "--propagation", "private", "--mount-proc",
-                 "--kill-child", "/usr/bin/python3", HERE / "kube/init.py", self.directory, self.cgroup, self.node, parts.NODE_ADDRESS],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                 "--kill-child", "/usr/bin/python3", HERE / "kube/init.py", self.directory, self.cgroup, self.node, parts.NODE_ADDRESS,
+                 *([str(self.lifeline[0])] if self.lifeline else [])],
+                pass_fds=self.lifeline[:1] if self.lifeline else (), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
                 env={"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "PYTHONDONTWRITEBYTECODE": "1"})
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         wait_until(lambda: process.poll() is not None or children.read_text().strip(), "process 1 exists", 10, 0.005)
@@ -344,6 +347,16 @@ def tail(path, lines=30):
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return "(no log)"
+
+
+def sweep(prefix):
+    """Removes what dead clusters of such names left."""
+    for name in names():
+        if name.startswith(prefix):
+            cluster = Cluster(name)
+            with cluster.lock():
+                if not cluster.pid():
+                    cluster.clean()
 
 
 def load(name):

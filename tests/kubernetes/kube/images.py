@@ -3,8 +3,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 PAUSE_SOURCE = Path(__file__).with_name("pause.c")
@@ -99,21 +101,35 @@ def digest_of_folder(folder):
 
 
 def environment(name, rootfs, agent=None):
-    """An environment's root file system as spillway.test/NAME:1; with an agent's folder baked in, :baked."""
+    """An environment's root file system under the name that environments.yaml gives it; with the agent's folder baked in, :baked."""
     rootfs = Path(rootfs)
     folders = [(rootfs, ".", None)]
-    tag, key = "1", rootfs.parent.name
+    tag, key = "latest", rootfs.parent.name
     if agent:
         folders.append((Path(agent), "spillway", 0))
         tag, key = "baked", f"{key}-{digest_of_folder(Path(agent))}"
     path = cache() / f"{name}-{tag}-{key_of(key)}.tar"
-    return path if path.exists() else write_archive(path, f"{REGISTRY}/{name}:{tag}", folders, ["/spillway/agent"], f"{SANDBOX}:{SANDBOX}")
+    reference = f"docker.io/spillway/{name}:{tag}"
+    return path if path.exists() else write_archive(path, reference, folders, ["/spillway/agent"], f"{SANDBOX}:{SANDBOX}")
 
 
-def agent_carrier(rootfs, agent):
-    """spillway.test/agent:1: what the init container copies the agent from. `cp` comes from the environment."""
-    path = cache() / f"agent-{key_of(Path(rootfs).parent.name, digest_of_folder(Path(agent)))}.tar"
+def copy_program(name, root):
+    """One of the machine's own programs and the libraries that it needs."""
+    program = shutil.which(name)
+    needed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    for source, target in [(program, f"bin/{name}"), *((word, word.lstrip("/")) for word in needed.split() if word.startswith("/"))]:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, root / target)
+
+
+def agent_carrier(agent):
+    """spillway/agent: what the init container copies the agent from, and `cp`."""
+    path = cache() / f"agent-{key_of(digest_of_folder(Path(agent)))}.tar"
     if path.exists():
         return path
-    return write_archive(path, f"{REGISTRY}/agent:1", [(rootfs, ".", None), (agent, "spillway", 0)], ["/spillway/agent"],
-                         f"{SANDBOX}:{SANDBOX}")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        copy_program("cp", root)
+        return write_archive(path, "docker.io/spillway/agent:latest", [(root, ".", 0), (Path(agent), "spillway", 0)], ["/spillway/agent"],
+                             f"{SANDBOX}:{SANDBOX}")

@@ -5,7 +5,9 @@ Makes the namespaces into a machine of its own, then starts, signals and reaps t
 socket: one JSON object a line, {"do":"start","name","argv","log","env"}, {"do":"signal","name","signal"}, {"do":"status"}; the
 answer is one line. It outlives `cluster up`, and its end is the end of everything.
 
-    init.py DIRECTORY CGROUP NODE-NAME NODE-ADDRESS
+    init.py DIRECTORY CGROUP NODE-NAME NODE-ADDRESS [LIFELINE]
+
+LIFELINE: a descriptor that ends with whoever the cluster is for; it goes then, too.
 """
 import json
 import os
@@ -129,7 +131,7 @@ class Parts:
                     self.ended[name] = status
 
 
-def serve(listener):
+def serve(listener, lifeline):
     parts = Parts()
     wake, waker = socket.socketpair()
     waker.setblocking(False)
@@ -138,8 +140,12 @@ def serve(listener):
     selector = selectors.DefaultSelector()
     selector.register(wake, selectors.EVENT_READ)
     selector.register(listener, selectors.EVENT_READ)
+    if lifeline is not None:
+        selector.register(lifeline, selectors.EVENT_READ)
     while True:
         for key, _ in selector.select():
+            if key.fileobj == lifeline:
+                return
             if key.fileobj is wake:
                 wake.recv(512)
                 parts.reap()
@@ -154,8 +160,9 @@ def serve(listener):
                     pass
 
 
-def main(directory, cgroup, node, address):
+def main(directory, cgroup, node, address, lifeline=None):
     directory = Path(directory)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())  # who started us may wait for signals rather than take them
     # Who started us writes down who we are; if that one was killed before, nobody would ever find us again.
     end = time.monotonic() + 10
     while not (directory / "init.json").exists():
@@ -172,7 +179,7 @@ def main(directory, cgroup, node, address):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(directory / "init.sock"))
         listener.listen(16)
-        serve(listener)
+        serve(listener, None if lifeline is None else int(lifeline))
     return 0
 
 
