@@ -44,8 +44,20 @@ def wire(preset, report):
     return [(run, TREE), ([*run, "--through-nginx"], TREE)]
 
 
+def kubernetes(preset, report):
+    """Our own tests of the cluster's failures, then the main job's files of e2e with the cluster as a parameter."""
+    e2e = [TREE / "tests/e2e" / f"test_{name}.py" for name in ("main_job", "executions", "sessions")]
+    run = [PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    return [([*run, "."], TREE / "tests/kubernetes/whole"),
+            (["env", "SPILLWAY_E2E_KUBERNETES=1", *run, *e2e], TREE / "tests/e2e")]
+
+
+KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kubernetes/build"])
+
+
 class Suite:
-    def __init__(self, preset, commands, minutes, text, default=True):
+    def __init__(self, preset, commands, minutes, text, default=True, needs=()):
+        self.needs = needs  # commands that bring what only this suite needs; their time is their own
         self.preset = preset
         self.commands = commands
         self.minutes = minutes
@@ -60,6 +72,9 @@ SUITES = {
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
     "agent": Suite("release", by_pytest("agent"), 10, "the agent alone"),
     "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers"),
+    "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
+                            default=False, needs=KUBERNETES_NEEDS),
+    "kubernetes": Suite("release", kubernetes, 30, "the whole system on a real Kubernetes cluster", default=False, needs=KUBERNETES_NEEDS),
     "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run"),
 }
 
@@ -136,6 +151,10 @@ def run_suite(name, preset, reports):
     environment = dict(os.environ, SPILLWAY_BUILD=str(build), SPILLWAY_AGENT_DIR=str(build / "spillway-agent-dir"),
                        SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
     print(f"\n== {name}: {suite.text} (build: {preset})", flush=True)
+    for command in suite.needs:
+        if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode != 0:
+            result.note = f"{command[0].name} failed"
+            return result
     started = time.monotonic()
     end = started + suite.minutes * 60
     for command, folder in suite.commands(preset, report):
@@ -180,7 +199,7 @@ def sum_up(results):
 def usage():
     print("usage: ./test [suite…]\n")
     for name, suite in SUITES.items():
-        print(f"  {name:8} {suite.text}" + ("" if suite.default else " (only by name)"))
+        print(f"  {name:14} {suite.text}" + ("" if suite.default else " (only by name)"))
     print("\nSPILLWAY_PRESET=release|debug: one build for all suites (default: debug for unit and wire, release for the others)")
 
 

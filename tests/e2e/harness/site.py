@@ -29,6 +29,8 @@ class Site:
         self.arguments = [os.path.join(ROOT, "run"), mode, "--slots", str(slots), "--gateways", str(gateways)]
         if os.environ.get("SPILLWAY_E2E_PRESET"):
             self.arguments += ["--preset", os.environ["SPILLWAY_E2E_PRESET"]]
+        if os.environ.get("SPILLWAY_E2E_KUBERNETES"):  # the same tests with a real cluster in place of the embedded node
+            self.arguments.append("--kubernetes")
         self.environment = dict(os.environ, SPILLWAY_PORT="0", SPILLWAY_STATE_DIR=self.state_dir,
                                 SPILLWAY_RESTART="1" if restart else "0")
         self.slots = slots
