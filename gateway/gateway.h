@@ -11,6 +11,7 @@ struct kube_client;
 struct kube_store;
 struct watermark_feed;
 struct reservations;
+struct edge_reservations;
 struct redis_client;
 struct result_store;
 struct peers;
@@ -34,6 +35,7 @@ struct gateway {
     struct kube_store *store;
     struct watermark_feed *feed;
     struct reservations *reservations;
+    struct edge_reservations *edge;
     struct redis_client *redis;
     struct result_store *results;
     struct peers *peers;

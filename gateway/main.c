@@ -20,6 +20,7 @@
 #include "http/http_call.h"
 #include "http/http_server.h"
 #include "http/upstream.h"
+#include "router/edge_reservations.h"
 #include "router/peers.h"
 #include "router/redis_client.h"
 #include "router/result_store.h"
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #define RESERVATION_MS        60000 /* longer than a create may take, with its retries */
+#define EDGE_SETTLE_MS        2000  /* the same, with Redis: it costs nothing there */
 #define RESERVATION_SETTLE_MS 1000  /* until other gateways' watches show a pod that ours shows */
 
 struct program {
@@ -150,6 +152,7 @@ static int build(struct gateway *g, struct err *err)
         rc = open_cluster(g, err);
     if (rc < 0)
         return rc;
+    g->edge = edge_reservations_new(g->redis, g->conf.site, RESERVATION_MS, EDGE_SETTLE_MS);
     g->results = result_store_new(g->redis, g->conf.limits.tombstone_ms);
     g->peers = peers_new(g->loop, g->redis, g->conf.site, g->name);
     session_sync_start(g);
@@ -171,6 +174,7 @@ static void take_apart(struct gateway *g)
     if (g->sessions)
         session_table_each(g->sessions, leave_session, NULL);
     peers_free(&g->peers);
+    edge_reservations_free(&g->edge);
     watermark_feed_free(&g->feed);
     kube_store_free(&g->store);
     kube_client_free(&g->kube);

@@ -14,6 +14,8 @@
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/decision.h"
+#include "router/edge_reservations.h"
+#include "router/peers.h"
 #include "router/result_store.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
@@ -29,6 +31,8 @@ struct placement {
     struct gateway *g;
     struct session *s;
     struct json_t *pod;
+    struct kube_resources shape;
+    enum decision_reason reason;
     bool adopt_any;
     int tries;
     struct timer *timer;
@@ -51,6 +55,7 @@ static void succeed(struct placement *p)
     struct gateway *g = p->g;
     struct session *s = p->s;
     reservations_seen(g->reservations, s->id, world_now_ms(g->world));
+    edge_reservations_seen(g->edge, s->id);
     if (session_state(s) == SESSION_PENDING)
         fsm_move(&s->fsm, SESSION_CREATING);
     tender_start(g, s);
@@ -63,6 +68,7 @@ static void fail(struct placement *p, const struct err *err)
     struct gateway *g = p->g;
     struct session *s = p->s;
     reservations_release(g->reservations, s->id);
+    edge_reservations_release(g->edge, s->id);
     watermark_feed_dropped(g->feed, s->id);
     s->failure = *err;
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
@@ -134,6 +140,7 @@ static void on_met(const struct kube_result *r, void *user)
     struct kube_pod *pod = r->err ? NULL : kube_pod_parse(r->object, &err);
     if (pod) {
         struct json_t *object = json_ref(r->object);
+        kube_store_learn(p->g->store, object);
         meet(p, pod);
         kube_pod_free(&pod);
         json_free(object);
@@ -245,26 +252,87 @@ void placement_shape(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes,
         .millicpu = millicpu, .memory_bytes = memory_bytes + disk_bytes, .pods = 1};
 }
 
-static int decide(struct gateway *g, const struct session_request *req, struct decision *out,
-                  struct err *err)
+static void count_placement(struct gateway *g, enum decision_reason reason)
 {
-    struct kube_resources shape;
+    gateway_metrics_placement(g->metrics, g->conf.site, decision_reason_name(reason));
+}
+
+static int decide(struct gateway *g, const struct session_request *req,
+                  const struct kube_resources *shape, struct decision *out, struct err *err)
+{
     struct snapshot local;
     const struct decision_input in = {.local = &local,
                                       .now_ms = world_now_ms(g->world),
                                       .wish = req->placement,
                                       .site = g->conf.site};
-    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
-    watermark_feed_take(g->feed, &shape, &local);
+    watermark_feed_take(g->feed, shape, &local);
     decision_make(&in, out);
-    gateway_metrics_placement(g->metrics, g->conf.site, decision_reason_name(out->reason));
     if (out->kind == DECISION_LOCAL)
-        return 0;
+        return 0; /* counted when the other gateways agree */
+    count_placement(g, out->reason);
     if (out->reason == DECISION_REASON_NO_SUCH_SITE)
         return err_set(err, ERR_INVALID_ARGUMENT, "placement: %s",
                        decision_reason_text(out->reason));
     return err_set(err, out->kind == DECISION_FULL ? ERR_CAPACITY_FULL : ERR_UNAVAILABLE, "%s",
                    decision_reason_text(out->reason));
+}
+
+/* -- near the edge the gateways of a site must agree -- */
+
+static int64_t see_room(void *user)
+{
+    struct placement *p = user;
+    struct snapshot local;
+    watermark_feed_take(p->g->feed, &p->shape, &local);
+    return local.room - local.reserve;
+}
+
+static bool see_session(const char *session_id, void *user)
+{
+    struct placement *p = user;
+    const struct kube_pod *pod = kube_store_session(p->g->store, session_id);
+    return pod && kube_pod_alive(pod);
+}
+
+/* Redis may not have heard of all of them yet. */
+static int64_t count_gateways(const struct gateway *g)
+{
+    int64_t live = (int64_t)peers_count(g->peers);
+    return live > g->conf.watermark.gateways ? live : g->conf.watermark.gateways;
+}
+
+/* Of others than this one. */
+static int64_t count_recent(const struct placement *p)
+{
+    return reservations_recent(p->g->reservations, world_now_ms(p->g->world)) - 1;
+}
+
+static void on_agreed(enum edge_answer answer, void *user)
+{
+    struct placement *p = user;
+    bool may = answer == EDGE_GRANTED;
+    if (answer == EDGE_UNKNOWN)
+        may = edge_share_allows(see_room(p), count_recent(p), count_gateways(p->g));
+    if (may) {
+        count_placement(p->g, p->reason);
+        create_pod(p);
+        return;
+    }
+    count_placement(p->g, DECISION_REASON_LOCAL_RESERVED);
+    failf(p, ERR_CAPACITY_FULL, decision_reason_text(DECISION_REASON_LOCAL_RESERVED));
+}
+
+static void agree(struct placement *p)
+{
+    static const struct edge_view VIEW = {see_room, see_session};
+    struct gateway *g = p->g;
+    if (edge_is_near(see_room(p), count_recent(p), count_gateways(g))) {
+        edge_reservations_take(g->edge, p->s->id, &VIEW, on_agreed, p);
+        return;
+    }
+    edge_reservations_note(g->edge, p->s->id);
+    count_placement(g, p->reason);
+    create_pod(p);
 }
 
 static int check_quota(struct gateway *g, const char *tenant, struct err *err)
@@ -302,19 +370,23 @@ struct session *placement_start(struct gateway *g, const char *id, const char *t
                                 struct session_request *req, bool adopt_any, struct err *err)
 {
     struct decision d;
-    if (check_quota(g, tenant, err) < 0 || decide(g, req, &d, err) < 0)
+    struct kube_resources shape;
+    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
+    if (check_quota(g, tenant, err) < 0 || decide(g, req, &shape, &d, err) < 0)
         return NULL;
     struct session *s = make_session(g, id, tenant, req, &d);
     struct placement *p = mem_alloc(sizeof(*p));
     p->g = g;
     p->s = session_ref(s);
     p->pod = build_pod(g, s, req);
+    p->shape = shape;
+    p->reason = d.reason;
     p->adopt_any = adopt_any;
     p->timer = timer_new(g->world, on_timer, p);
     session_table_add(g->sessions, s);
     reservations_take(g->reservations, s->id, world_now_ms(g->world));
     watermark_feed_admitted(g->feed, s->id);
-    create_pod(p);
+    agree(p);
     return s;
 }
 

@@ -7,6 +7,7 @@ struct snapshot {
     bool known; /* the store is synced and connected */
     int64_t taken_ms;
     int64_t slots;   /* free: node by node, without unbound pods and placements on their way */
+    int64_t room;    /* as slots, but our own placements on their way are not deducted */
     int64_t reserve; /* of them to be left free */
     enum level_state state;
     enum level_reason state_reason; /* of the last change of state */

@@ -344,6 +344,7 @@ void watermark_feed_take(struct watermark_feed *f, const struct kube_resources *
         .known = is_seen(f),
         .taken_ms = world_now_ms(f->world),
         .slots = free_slots(f, shape),
+        .room = capacity_slots(f->capacity, shape),
         .reserve = level_reserve(&f->level),
         .state = level_state(&f->level),
         .state_reason = f->level.reason,
