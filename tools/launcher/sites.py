@@ -75,6 +75,8 @@ class Gateway:
             "environments_file": str(site.node.environments),
             "drain": "5s",
             "limits": {"linger": "5s"},
+            # Short, so that the way back to local can be seen.
+            "watermark": {"dwell": "5s", "usage_interval": "1s", "gateways": site.gateway_count},
         }
 
     def ready(self):
@@ -161,6 +163,7 @@ class Site:
         self.place_agent()
         self.node = self.make_node(slots, kubernetes)
         self.redis = self.make_redis()
+        self.gateway_count = gateways
         self.gateways = [Gateway(self, number) for number in range(1, gateways + 1)]
         self.nginx = self.make_nginx()
 
