@@ -121,6 +121,7 @@ def test_killed_node_adopts_what_runs_and_nothing_runs_twice(site, client, recor
     with RunCounter(site.state_dir) as counter:
         sessions, executions = begin(site, counter, 3)
         inside = [containers.of_session(site.state_dir, session.id)["pid"] for session in sessions]
+        agents = [processes.identity(pid) for pid in inside]
         old = site.kill("node")
         for session in sessions:
             assert session.status()["status"] in ("executing", "ready")
@@ -141,7 +142,7 @@ def test_killed_node_adopts_what_runs_and_nothing_runs_twice(site, client, recor
         for session in sessions + [fresh]:
             session.end()
         until(lambda: not site.node().pods(), 60, "all pods gone")
-        assert not [pid for pid in inside if processes.stat_fields(pid)]
+        assert not [agent for agent in agents if processes.alive(agent)]
 
 
 def test_without_the_node_a_create_is_refused_and_what_runs_goes_on(small_site):

@@ -3,7 +3,11 @@ import http.client
 import json
 import socket
 import threading
+import time
 import urllib.parse
+
+
+KEPT_MAX = 20  # s without a request; nginx closes idle connections after 75 s, and a POST cannot be repeated
 
 
 class ConnectionLost(Exception):
@@ -56,6 +60,10 @@ class Client:
 
     def connection(self):
         kept = getattr(self.local, "connection", None)
+        if kept is not None and time.monotonic() - self.local.last > KEPT_MAX:
+            self.close()
+            kept = None
+        self.local.last = time.monotonic()
         if kept is None:
             kept = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
             if self.connect:
