@@ -20,6 +20,7 @@ void agent_stop_all(struct agent *a, enum execution_cause cause)
 {
     for (size_t i = 0; i < a->executions.count; i++)
         execution_stop(a->executions.items[i], cause);
+    contexts_kill_all(&a->contexts, "the session ended");
 }
 
 /* -- deadline -- */
@@ -53,6 +54,7 @@ static size_t kill_strays(void *user)
     struct agent *a = user;
     pid_t known[EXECUTIONS_KEPT_MAX * 3];
     size_t n = a->warm ? warm_pids(a->warm, known, ARRAY_LEN(known)) : 0;
+    n += contexts_leaders(&a->contexts, known + n, ARRAY_LEN(known) - n);
     for (size_t i = 0; i < a->executions.count && n < ARRAY_LEN(known); i++)
         if (execution_leader(a->executions.items[i]) > 0)
             known[n++] = execution_leader(a->executions.items[i]);
@@ -68,6 +70,16 @@ static void on_strays(void *user)
         a->stray_rounds = 0;
 }
 
+static void other_reaped(struct agent *a, pid_t pid, int status)
+{
+    if (pid <= 0)
+        return;
+    if (contexts_reaped(&a->contexts, pid) && !WIFEXITED(status))
+        timer_start(a->world, a->strays, 0, 0);
+    else if (a->warm)
+        warm_reaped(a->warm, pid);
+}
+
 void agent_reap(struct agent *a)
 {
     int status;
@@ -75,8 +87,7 @@ void agent_reap(struct agent *a)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
         struct execution *e = pid > 0 ? executions_find_leader(&a->executions, pid) : NULL;
         if (!e) {
-            if (pid > 0 && a->warm)
-                warm_reaped(a->warm, pid);
+            other_reaped(a, pid, status);
             continue;
         }
         execution_leader_reaped(e);
@@ -150,6 +161,13 @@ void agent_listening(struct agent *a)
     warm_fill(a->warm);
 }
 
+static void on_context_changed(void *user)
+{
+    struct agent *a = user;
+    activity_changed(&a->activity);
+    agent_changed(a);
+}
+
 /* -- the beginning -- */
 
 static int copy_env(const char *name, char *out, size_t size, struct err *err)
@@ -198,10 +216,21 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
         .runtimes = mem_format("%s/runtimes", data),
         .workspace = "/workspace",
         .session_env = &a->session_env,
+        .contexts = &a->contexts,
         .news = on_news,
         .ended = on_ended,
         .kill_strays = kill_strays,
         .user = a,
     };
+    const struct contexts_conf contexts = {
+        .host = {.loop = l,
+                 .runtimes = a->host.runtimes,
+                 .workspace = a->host.workspace,
+                 .session_env = &a->session_env,
+                 .kill_strays = kill_strays,
+                 .user = a},
+        .changed = on_context_changed,
+    };
+    contexts_init(&a->contexts, &contexts);
     return 0;
 }

@@ -4,6 +4,7 @@
  * Ownership: main owns the agent; all parts live as long as it. Loop: all on the loop. */
 #pragma once
 #include "sandbox/activity.h"
+#include "sandbox/contexts.h"
 #include "sandbox/executions.h"
 #include "sandbox/language.h"
 #include "sandbox/long_poll.h"
@@ -23,6 +24,7 @@ struct agent {
     struct execution_host host;
     struct executions executions;
     struct warm *warm; /* NULL: switched off */
+    struct contexts contexts;
     struct long_polls *polls;
     struct timer *deadline; /* and then the exit */
     struct timer *strays;

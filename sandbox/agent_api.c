@@ -1,6 +1,7 @@
 #include "sandbox/agent_api.h"
 #include "http/http_dispatch.h"
 #include "http/problem.h"
+#include "sandbox/context_calls.h"
 #include "sandbox/execution_calls.h"
 #include "sandbox/session_calls.h"
 
@@ -24,6 +25,12 @@ static const struct http_route ROUTES[] = {
      "The end result in its stored form."},
     {HTTP_METHOD_POST, "/v1/executions/{eid}/stored", execution_calls_stored, "stored",
      "The record is safe."},
+    {HTTP_METHOD_POST, "/v1/contexts", context_calls_create, "context_create",
+     "Starts an interpreter that keeps its variables."},
+    {HTTP_METHOD_GET, "/v1/contexts", context_calls_list, "contexts", "The contexts there are."},
+    {HTTP_METHOD_GET, "/v1/contexts/{cid}", context_calls_get, "context", "One of them."},
+    {HTTP_METHOD_DELETE, "/v1/contexts/{cid}", context_calls_delete, "context_delete",
+     "Ends one, and what runs in it."},
     {HTTP_METHOD_GET, "/v1/activity", session_calls_activity, "activity",
      "What runs, since when not, who tends."},
     {HTTP_METHOD_POST, "/v1/quiesce", session_calls_quiesce, "quiesce",

@@ -32,6 +32,12 @@ static int write_file(const char *path, struct slice code)
     return rc;
 }
 
+static int cannot_write(int sys, struct err *err)
+{
+    enum err_code code_of = sys == ENOSPC || sys == EDQUOT ? ERR_WORKSPACE_FULL : ERR_SYSTEM;
+    return err_set_errno(err, code_of, sys, "cannot write the code to /tmp");
+}
+
 int code_file_write(struct code_file *f, const char *name, struct slice code, struct err *err)
 {
     *f = (struct code_file){.dir = mem_text("/tmp/.spillway-XXXXXX")};
@@ -44,10 +50,27 @@ int code_file_write(struct code_file *f, const char *name, struct slice code, st
     if (rc == 0)
         return 0;
     int sys = errno;
-    enum err_code code_of = sys == ENOSPC || sys == EDQUOT ? ERR_WORKSPACE_FULL : ERR_SYSTEM;
-    rc = err_set_errno(err, code_of, sys, "cannot write the code to /tmp");
+    rc = cannot_write(sys, err);
     code_file_remove(f);
     return rc;
+}
+
+/* A request's own file name cannot begin with '-'. */
+static int write_beside(const struct code_file *f, const char *name, struct slice bytes,
+                        char **out_path, struct err *err)
+{
+    *out_path = mem_format("%s/%s", f->dir, name);
+    return write_file(*out_path, bytes) == 0 ? 0 : cannot_write(errno, err);
+}
+
+int code_file_write_event(struct code_file *f, struct slice json, struct err *err)
+{
+    return write_beside(f, "-event", json, &f->event, err);
+}
+
+int code_file_write_input(struct code_file *f, struct slice bytes, struct err *err)
+{
+    return write_beside(f, "-input", bytes, &f->input, err);
 }
 
 void code_file_remove(struct code_file *f)
@@ -55,10 +78,16 @@ void code_file_remove(struct code_file *f)
     if (f->path) {
         unlink(f->path);
         unlink(f->output);
+        if (f->event)
+            unlink(f->event);
+        if (f->input)
+            unlink(f->input);
         rmdir(f->dir);
     }
     free(f->dir);
     free(f->path);
     free(f->output);
+    free(f->event);
+    free(f->input);
     *f = (struct code_file){0};
 }

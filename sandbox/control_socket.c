@@ -9,10 +9,10 @@
 
 #define FIRST_FREE 16
 
-bool control_socket_pair(int *ours, int *theirs)
+static bool open_pair(int type, int *ours, int *theirs)
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0)
         return false;
     int up = fcntl(fds[1], F_DUPFD_CLOEXEC, FIRST_FREE);
     close(fds[1]);
@@ -25,6 +25,16 @@ bool control_socket_pair(int *ours, int *theirs)
     *ours = fds[0];
     *theirs = up;
     return true;
+}
+
+bool control_socket_pair(int *ours, int *theirs)
+{
+    return open_pair(SOCK_SEQPACKET, ours, theirs);
+}
+
+bool control_socket_stream(int *ours, int *theirs)
+{
+    return open_pair(SOCK_STREAM, ours, theirs);
 }
 
 static void add_descriptors(struct msghdr *m, const int *fds, size_t fd_count)

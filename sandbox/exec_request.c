@@ -208,6 +208,34 @@ static int read_filename(const struct json_t *v, const struct agent_limits *limi
     return 0;
 }
 
+static int read_context(const struct json_t *v, const struct agent_limits *limits,
+                        struct exec_request *out, struct err *err)
+{
+    (void)limits;
+    const char *id = json_text(v);
+    if (!id || !result_query_id_ok(id))
+        return err_set(err, ERR_INVALID_ID, "context must be 1 to 64 of [A-Za-z0-9._-]");
+    snprintf(out->context, sizeof(out->context), "%s", id);
+    return 0;
+}
+
+/* Anything; the code's handler() gets it. */
+static int read_event(const struct json_t *v, const struct agent_limits *limits,
+                      struct exec_request *out, struct err *err)
+{
+    (void)limits;
+    struct buf text;
+    buf_init(&text, EXEC_REQUEST_BODY_MAX);
+    json_print(v, &text);
+    bool fits = !text.overflowed;
+    if (fits) {
+        out->event_len = text.len;
+        out->event = mem_text_n(text.data, text.len);
+    }
+    buf_fini(&text);
+    return fits ? 0 : err_set(err, ERR_PAYLOAD_TOO_LARGE, "event is too large");
+}
+
 static int not_yet(struct err *err, const char *member)
 {
     return err_set(err, ERR_NOT_IMPLEMENTED, "%s is not supported by this version", member);
@@ -227,9 +255,9 @@ static const struct {
     {"execution_id", read_execution_id},
     {"cwd", read_cwd},
     {"filename", read_filename},
-    {"context", NULL},
+    {"context", read_context},
     {"stdin_file", NULL},
-    {"event", NULL},
+    {"event", read_event},
 };
 
 static int read_member(const char *key, const struct json_t *value,
@@ -279,6 +307,8 @@ static int read_object(struct json_t *body, const char *language, const struct a
     int rc = check_timeout(out, limits, err);
     if (rc < 0)
         return rc;
+    if (out->context[0] && out->stdin_open)
+        return err_set(err, ERR_INVALID_ARGUMENT, "stdin_open is not for a context");
     /* The id may come in the body or in a header field: it does not make another body. */
     json_remove(body, "execution_id");
     struct buf canonical;
@@ -319,6 +349,7 @@ void exec_request_fini(struct exec_request *r)
 {
     free(r->code);
     free(r->stdin_data);
+    free(r->event);
     free(r->cwd);
     free(r->filename);
     text_list_fini(&r->args);

@@ -25,6 +25,9 @@ struct text_list {
 
 struct exec_request {
     char execution_id[65]; /* "": not named in the body */
+    char context[65];      /* "": an interpreter of its own */
+    char *event;           /* JSON text; NULL: none */
+    size_t event_len;
     char *code;
     size_t code_len;
     char *stdin_data;

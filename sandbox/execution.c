@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "sandbox/code_file.h"
 #include "sandbox/containment.h"
+#include "sandbox/contexts.h"
 #include "sandbox/execution_ending.h"
 #include "sandbox/fd_watch.h"
 #include "sandbox/launcher.h"
@@ -34,7 +35,9 @@ struct execution {
     const struct language *language;
     bool background;
     bool stored;
-    bool warm; /* the interpreter was there before */
+    bool warm;               /* the interpreter was there before */
+    struct context *context; /* where it runs, while it runs; NULL: in an interpreter of its own */
+    char context_id[65];
     int references;
 
     pid_t leader;
@@ -71,6 +74,12 @@ static ssize_t read_some(int fd, char *to)
 
 static char read_buffer[READ_BYTES]; /* one loop, one thread: never in use twice */
 
+static void take_value(struct execution *e, struct slice bytes)
+{
+    size_t room = VALUE_REPORT_BYTES_MAX - e->value_bytes.len;
+    buf_add(&e->value_bytes, bytes.at, bytes.len < room ? bytes.len : room);
+}
+
 static void take_output(struct execution *e, struct fd_watch *w, struct slice bytes)
 {
     if (w == e->out) {
@@ -78,8 +87,7 @@ static void take_output(struct execution *e, struct fd_watch *w, struct slice by
     } else if (w == e->err) {
         output_add(&e->std_err, bytes);
     } else {
-        size_t room = VALUE_REPORT_BYTES_MAX - e->value_bytes.len;
-        buf_add(&e->value_bytes, bytes.at, bytes.len < room ? bytes.len : room);
+        take_value(e, bytes);
     }
 }
 
@@ -179,7 +187,10 @@ static void begin_killing(struct execution *e, enum execution_cause cause)
     e->ending.cause = cause;
     timer_stop(world_of(e), e->timeout);
     fsm_move(&e->fsm, EXECUTION_KILLING);
-    timer_start(world_of(e), e->kill_timer, 0, 0);
+    if (e->context)
+        context_interrupt(e->context);
+    else
+        timer_start(world_of(e), e->kill_timer, 0, 0);
 }
 
 void execution_stop(struct execution *e, enum execution_cause cause)
@@ -300,6 +311,31 @@ static int check_cwd(const char *cwd, struct err *err)
     return 0;
 }
 
+static void add_env(struct text_list *env, const char *name, const char *value)
+{
+    env->items = mem_resize(env->items, (env->count + 2) * sizeof(*env->items));
+    env->items[env->count++] = mem_format("%s=%s", name, value);
+    env->items[env->count] = NULL;
+}
+
+/* Runners take these names out of the environment before the code sees it; a client cannot give
+ * any that begins so. */
+static int write_extras(struct execution *e, struct exec_request *r, struct err *err)
+{
+    int rc = 0;
+    if (r->event && !e->language->value)
+        return err_set(err, ERR_INVALID_ARGUMENT, "event: %s has no handlers", e->language->name);
+    if (r->event)
+        rc = code_file_write_event(&e->file, (struct slice){r->event, r->event_len}, err);
+    if (rc == 0 && r->event)
+        add_env(&r->env, "SPILLWAY_EVENT", e->file.event);
+    if (rc == 0 && r->context[0] && r->stdin_len > 0)
+        rc = code_file_write_input(&e->file, (struct slice){r->stdin_data, r->stdin_len}, err);
+    if (rc == 0 && e->file.input)
+        add_env(&r->env, "SPILLWAY_STDIN", e->file.input);
+    return rc;
+}
+
 static int launch(struct execution *e, const struct exec_request *r, const char *cwd,
                   const char *filename, struct launched *out, struct err *err)
 {
@@ -364,11 +400,90 @@ static struct execution *make(const struct execution_host *host, const char *id,
     return e;
 }
 
+/* -- in a context -- */
+
+static void on_context_output(void *user, enum context_stream stream, struct slice bytes)
+{
+    struct execution *e = user;
+    if (stream == CONTEXT_VALUE) {
+        take_value(e, bytes);
+        return;
+    }
+    output_add(stream == CONTEXT_STDOUT ? &e->std_out : &e->std_err, bytes);
+    e->host->news(e, e->host->user);
+}
+
+/* A program that was interrupted ended by that signal, whatever it says. */
+static void on_context_done(void *user, int exit_code)
+{
+    struct execution *e = user;
+    e->context = NULL;
+    e->ending.context = EXECUTION_CONTEXT_KEPT;
+    e->ending.has_wait_status = true;
+    e->ending.wait_status = e->fsm.state == EXECUTION_RUNNING ? exit_code << 8 : SIGINT;
+    finish(e);
+}
+
+static void on_context_lost(void *user, const int *wait_status)
+{
+    struct execution *e = user;
+    e->context = NULL;
+    e->ending.context = EXECUTION_CONTEXT_ENDED;
+    e->ending.has_wait_status = wait_status != NULL;
+    e->ending.wait_status = wait_status ? *wait_status : 0;
+    if (e->fsm.state == EXECUTION_RUNNING)
+        e->ending.cause = wait_status ? EXECUTION_BY_EXIT : EXECUTION_BY_CONTEXT;
+    finish(e);
+}
+
+static int run_in_context(struct execution *e, const struct exec_request *r, const char *cwd,
+                          const char *filename, struct err *err)
+{
+    const struct context_client client = {on_context_output, on_context_done, on_context_lost, e};
+    struct context *c = contexts_find(e->host->contexts, r->context, err);
+    if (!c)
+        return -(int)err->code;
+    if (context_language(c) != e->language)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the context %s is of %s", r->context,
+                       context_language(c)->name);
+    struct text_list args = {mem_array(r->args.count + 3, sizeof(*args.items)), 0};
+    args.items[args.count++] = mem_text(e->file.path);
+    args.items[args.count++] = mem_text(filename);
+    for (size_t i = 0; i < r->args.count; i++)
+        args.items[args.count++] = mem_text(r->args.items[i]);
+    int rc = context_run(c, r->cwd ? cwd : "", &args, &r->env, &client, err);
+    text_list_fini(&args);
+    if (rc < 0)
+        return rc;
+    e->context = c;
+    snprintf(e->context_id, sizeof(e->context_id), "%s", r->context);
+    e->timeout = timer_new(world_of(e), on_timeout, e);
+    if (e->timeout_ms > 0)
+        timer_start(world_of(e), e->timeout, e->timeout_ms, 0);
+    return 0;
+}
+
+/* -- either way -- */
+
+static int begin(struct execution *e, struct exec_request *r, const char *cwd, const char *filename,
+                 struct err *err)
+{
+    struct launched launched;
+    e->memory_kills_before = memory_events_kills();
+    if (r->context[0])
+        return run_in_context(e, r, cwd, filename, err);
+    int rc = launch(e, r, cwd, filename, &launched, err);
+    if (rc < 0)
+        return rc;
+    attach(e, &launched);
+    begin_input(e, r);
+    return 0;
+}
+
 struct execution *execution_start(const struct execution_host *host, const char *id,
                                   const struct language *language, struct exec_request *r,
                                   struct err *err)
 {
-    struct launched launched;
     struct execution *e = make(host, id, language, r);
     const char *filename = r->filename ? r->filename : language->filename;
     char *cwd = r->cwd && r->cwd[0] != '/' ? mem_format("%s/%s", host->workspace, r->cwd)
@@ -376,15 +491,12 @@ struct execution *execution_start(const struct execution_host *host, const char 
     int rc = check_cwd(cwd, err);
     if (rc == 0)
         rc = code_file_write(&e->file, filename, (struct slice){r->code, r->code_len}, err);
-    e->memory_kills_before = memory_events_kills();
     if (rc == 0)
-        rc = launch(e, r, cwd, filename, &launched, err);
-    if (rc == 0) {
-        e->started_ms = world_now_ms(world_of(e));
-        e->started_wall_ms = world_wall_ms(world_of(e));
-        attach(e, &launched);
-        begin_input(e, r);
-    }
+        rc = write_extras(e, r, err);
+    e->started_ms = world_now_ms(world_of(e));
+    e->started_wall_ms = world_wall_ms(world_of(e));
+    if (rc == 0)
+        rc = begin(e, r, cwd, filename, err);
     free(cwd);
     exec_request_fini(r);
     if (rc < 0)
@@ -492,6 +604,8 @@ struct json_t *execution_meta(const struct execution *e)
                            j);
     if (e->background)
         json_set_bool(j, "background", true);
+    if (e->context_id[0])
+        json_set_text(j, "context_id", e->context_id);
     execution_ending_set_time(j, "started_at", e->started_wall_ms);
     execution_ending_set_time(j, "finished_at", e->ended_wall_ms);
     json_set(j, "execution_time", json_new_number((double)(until - e->started_ms) / 1000));

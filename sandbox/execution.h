@@ -25,11 +25,13 @@ enum execution_cause {
     EXECUTION_BY_CANCEL,
     EXECUTION_BY_DEADLINE, /* the session's */
     EXECUTION_BY_FAILURE,  /* the code was never started */
-    EXECUTION_BY_LOSS      /* the leader died */
+    EXECUTION_BY_LOSS,     /* the leader died */
+    EXECUTION_BY_CONTEXT   /* its context was ended */
 };
 
 struct execution;
 struct warm;
+struct contexts;
 
 /* What all executions of an agent share; borrowed. */
 struct execution_host {
@@ -40,6 +42,7 @@ struct execution_host {
     const char *workspace;
     const struct text_list *session_env;
     struct warm *warm; /* NULL: every start is a cold one */
+    struct contexts *contexts;
     void (*news)(struct execution *e, void *user);
     void (*ended)(struct execution *e, void *user);
     /* One round of containment over what no leader leads any more; returns how many were left. */
@@ -47,8 +50,8 @@ struct execution_host {
     void *user;
 };
 
-/* Takes the request's parts. ERR_UNAVAILABLE, ERR_WORKSPACE_FULL, ERR_INVALID_ARGUMENT (cwd):
- * nothing was started. */
+/* Takes the request's parts. ERR_UNAVAILABLE, ERR_WORKSPACE_FULL, ERR_INVALID_ARGUMENT (cwd, or
+ * what the language has not), ERR_CONTEXT_*: nothing was started. */
 struct execution *execution_start(const struct execution_host *host, const char *id,
                                   const struct language *language, struct exec_request *request,
                                   struct err *err) CHECK_RESULT;

@@ -19,6 +19,7 @@ const char *execution_ending_status(const struct execution_ending *n)
         return "timeout";
     case EXECUTION_BY_CANCEL:
     case EXECUTION_BY_DEADLINE:
+    case EXECUTION_BY_CONTEXT:
         return "killed";
     case EXECUTION_BY_FAILURE:
         return "failed";
@@ -69,11 +70,23 @@ static struct json_t *launch_error(const struct execution_ending *n)
 /* What the end itself says; NULL when the code's own words are all there is. */
 static struct json_t *error_of_cause(const struct execution_ending *n)
 {
+    static const char *const timeouts[] = {
+        "the execution ran longer than its time-out",
+        "the execution ran longer than its time-out; its context was kept",
+        "the execution ran longer than its time-out; its context was ended",
+    };
+    static const char *const cancels[] = {
+        "the execution was cancelled",
+        "the execution was cancelled; its context was kept",
+        "the execution was cancelled; its context was ended",
+    };
     switch (n->cause) {
     case EXECUTION_BY_TIMEOUT:
-        return error_object("TimeoutError", "the execution ran longer than its time-out");
+        return error_object("TimeoutError", timeouts[n->context]);
     case EXECUTION_BY_CANCEL:
-        return error_object("Cancelled", "the execution was cancelled");
+        return error_object("Cancelled", cancels[n->context]);
+    case EXECUTION_BY_CONTEXT:
+        return error_object("ContextEnded", "the execution's context was ended");
     case EXECUTION_BY_DEADLINE:
         return error_object("DeadlineExceeded", "the session reached its deadline");
     case EXECUTION_BY_FAILURE:
@@ -114,7 +127,11 @@ void execution_ending_print(const struct execution_ending *n, struct slice value
     json_set_text(result, "signal", signalled ? signal_name : NULL);
     json_set(result, "result", value_report_text(r.value));
     json_set_bool(result, "result_truncated", r.cut || r.value.len > VALUE_REPORT_TEXT_MAX);
-    json_set(result, "display", json_new_array());
+    struct json_t *displays = json_new_array();
+    bool whole = !n || value_report_add_displays(value_bytes, displays);
+    json_set(result, "display", displays);
+    if (!whole)
+        json_set_bool(result, "display_truncated", true);
     struct json_t *error = n ? error_of_cause(n) : NULL;
     json_set(result, "error", error ? error : error_of_code(&r));
 }

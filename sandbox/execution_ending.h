@@ -11,7 +11,8 @@ struct execution_ending {
     int wait_status;
     bool alone;         /* nothing else was left when the code ended */
     bool memory_killed; /* the kernel killed for memory in this container meanwhile */
-    int launch_errno;   /* EXECUTION_BY_FAILURE */
+    enum { EXECUTION_NO_CONTEXT, EXECUTION_CONTEXT_KEPT, EXECUTION_CONTEXT_ENDED } context;
+    int launch_errno; /* EXECUTION_BY_FAILURE */
     int launch_step;
 };
 

@@ -48,6 +48,9 @@ static int read_language(struct language *l, const char *name, const struct json
     int rc = read_texts(json_get(j, "run"), name, "run", &l->run, err);
     if (rc == 0 && (l->run.count == 0 || l->run.items[0][0] != '/'))
         rc = err_set(err, ERR_CONFIG, "language %s: run must begin with an absolute path", name);
+    if (rc == 0 && json_get(j, "context"))
+        rc = read_texts(json_get(j, "context"), name, "context", &l->context, err);
+    l->interrupts = json_true(json_get(j, "interrupts"));
     if (rc == 0 && json_get(j, "warm"))
         rc = read_warm(l, name, json_get(j, "warm"), err);
     if (rc == 0 && json_get(j, "aliases"))
@@ -90,6 +93,7 @@ void languages_fini(struct languages *l)
         free(l->items[i].filename);
         text_list_fini(&l->items[i].aliases);
         text_list_fini(&l->items[i].run);
+        text_list_fini(&l->items[i].context);
     }
     free(l->items);
     *l = (struct languages){0};
@@ -182,5 +186,14 @@ struct text_list language_command(const struct language *l, const struct languag
         c.items[c.count++] = fill_in(l->run.items[i], places);
     for (size_t i = 0; i < args->count; i++)
         c.items[c.count++] = mem_text(args->items[i]);
+    return c;
+}
+
+struct text_list language_context_command(const struct language *l,
+                                          const struct language_places *places)
+{
+    struct text_list c = {mem_array(l->context.count + 1, sizeof(*c.items)), 0};
+    for (size_t i = 0; i < l->context.count; i++)
+        c.items[c.count++] = fill_in(l->context.items[i], places);
     return c;
 }

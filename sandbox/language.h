@@ -8,6 +8,8 @@
  * descriptor 3 run: [/usr/bin/python3, "{runtimes}/python_runner.py", "{file_path}", "{filename}"]
  *
  *       warm: fork                        or once: how an interpreter is kept ready (warm.h)
+ *       context: [/usr/bin/python3, …]    an interpreter that stays (context.h)
+ *       interrupts: true                  it ends a program at SIGINT, and stays
  *
  * Placeholders: {file_path} {filename} {output_path} {runtimes}. Arguments of the request follow
  * the command. A language whose program is not in the image is not there. */
@@ -22,6 +24,8 @@ struct language {
     char *filename;
     bool value;
     enum language_warm warm;
+    bool interrupts;          /* a program in a context obeys SIGINT */
+    struct text_list context; /* command of an interpreter that stays; none: count 0 */
     struct text_list aliases;
     struct text_list run;
 };
@@ -46,6 +50,8 @@ void languages_list_installed(const struct languages *l, char *out, size_t size)
 bool language_installed(const struct language *l);
 /* Which text of the command is the code's file; false when none is. */
 bool language_file_at(const struct language *l, size_t *out);
+struct text_list language_context_command(const struct language *l,
+                                          const struct language_places *places);
 /* The command with its placeholders filled in, and the arguments; gives. */
 struct text_list language_command(const struct language *l, const struct language_places *places,
                                   const struct text_list *args);

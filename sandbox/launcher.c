@@ -15,7 +15,8 @@
 #define DESCRIPTORS_MAX 1024
 #define FIRST_FREE      16 /* above what the code gets */
 
-/* Descriptors of the code: 0 to 2, 3 for values, 4 for the agent's words, and the report until exec. */
+/* Descriptors of the code: 0 to 2, 3 for values, 4 for the agent's words, and the report until
+ * exec. */
 enum { STDIN = LAUNCH_STDIN, STDOUT, STDERR, VALUE, CONTROL, REPORT_UNTIL_EXEC };
 
 void launcher_close(int fds[LAUNCH_PIPES])

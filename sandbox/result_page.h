@@ -15,7 +15,7 @@ struct json_t;
 #define RESULT_LIMIT_MAX     ((int64_t)1024 * 1024)
 #define RESULT_WAIT_MAX_S    30
 /* A whole answer: both streams with every byte escaped, and the rest of the result. */
-#define RESULT_PAGE_MAX ((size_t)16 * 1024 * 1024)
+#define RESULT_PAGE_MAX ((size_t)24 * 1024 * 1024)
 
 struct result_query {
     char execution_id[65]; /* "": the newest */

@@ -6,7 +6,7 @@
 #pragma once
 #include "sandbox/result_page.h"
 
-#define RESULT_RECORD_MAX ((size_t)8 * 1024 * 1024)
+#define RESULT_RECORD_MAX ((size_t)10 * 1024 * 1024)
 
 struct result_record {
     struct json_t *meta;

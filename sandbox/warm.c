@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #define SLOTS_MAX       8
-#define FAILURES_MAX    4     /* in a row, before they were ready: this image cannot */
-#define FILL_DELAY_MS   30    /* the first call after a pod's start goes before */
-#define FILL_AGAIN_MS   200   /* something runs, or one was lost */
-#define READY_WITHIN_MS 20000 /* on a crowded machine */
+#define FAILURES_MAX    4          /* in a row, before they were ready: this image cannot */
+#define FILL_DELAY_MS   30         /* the first call after a pod's start goes before */
+#define FILL_AGAIN_MS   200        /* something runs, or one was lost */
+#define READY_WITHIN_MS 20000      /* on a crowded machine */
 #define LEADER_MARK     0x5a17c0de /* the leader's number in a server's filter, not known yet */
 
 struct slot {
@@ -339,10 +339,8 @@ struct warm *warm_new(const struct warm_host *host)
         size_t skip;
         if (l->warm == LANGUAGE_WARM_NO || !language_installed(l) || !language_file_at(l, &skip))
             continue;
-        w->slots[w->count++] = (struct slot){.warm = w,
-                                             .language = l,
-                                             .skip = skip,
-                                             .launched = {0, -1, -1, -1, -1, -1}};
+        w->slots[w->count++] = (struct slot){
+            .warm = w, .language = l, .skip = skip, .launched = {0, -1, -1, -1, -1, -1}};
     }
     return w;
 }

@@ -1,4 +1,5 @@
-/* warm.h - interpreters that are started before they are needed, so that a run need not wait for one.
+/* warm.h - interpreters that are started before they are needed, so that a run need not wait for
+ * one.
  *
  * A language says in languages.yaml how: `warm: fork` keeps a server that forks every run (Python),
  * `warm: once` keeps one interpreter that waits for its program and is used up by it (Node.js).
@@ -33,8 +34,8 @@ struct warm_host {
 
 struct warm_run {
     const struct language *language;
-    const struct text_list *command; /* as a cold start would execute it */
-    const struct text_list *env;     /* whole */
+    const struct text_list *command;               /* as a cold start would execute it */
+    const struct text_list *env;                   /* whole */
     const struct text_list *session_env, *run_env; /* what of it was asked for */
     const char *cwd;
 };

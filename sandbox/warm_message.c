@@ -3,9 +3,9 @@
 #include <string.h>
 
 /* Read by libc, the interpreters or their libraries when they start. */
-static const char *const AT_START[] = {"PYTHON", "NODE_",  "LD_",    "MALLOC_", "GLIBC_", "LC_",
-                                       "LANG",   "HOME=",  "TZ",     "UV_",     "OPENSSL_", "SSL_",
-                                       "LOCPATH", "GCONV_", "ASAN_", "ICU_",    "NO_COLOR", "FORCE_COLOR"};
+static const char *const AT_START[] = {
+    "PYTHON", "NODE_",    "LD_",  "MALLOC_", "GLIBC_", "LC_",   "LANG", "HOME=",    "TZ",
+    "UV_",    "OPENSSL_", "SSL_", "LOCPATH", "GCONV_", "ASAN_", "ICU_", "NO_COLOR", "FORCE_COLOR"};
 
 bool warm_message_env_is_plain(const struct text_list *env)
 {
