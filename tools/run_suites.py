@@ -148,8 +148,10 @@ def run_suite(name, preset, reports):
     suite, result = SUITES[name], Result(name)
     report = reports / f"{name}.xml"
     build = TREE / "build" / preset
-    environment = dict(os.environ, SPILLWAY_BUILD=str(build), SPILLWAY_AGENT_DIR=str(build / "spillway-agent-dir"),
-                       SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
+    environment = dict(os.environ, SPILLWAY_BUILD=str(build), SPILLWAY_E2E_PRESET=preset, PYTHONDONTWRITEBYTECODE="1",
+                       PYTHONUNBUFFERED="1")
+    if name == "agent":  # elsewhere this variable is the node's setting agent.dir
+        environment["SPILLWAY_AGENT_DIR"] = str(build / "spillway-agent-dir")
     print(f"\n== {name}: {suite.text} (build: {preset})", flush=True)
     for command in suite.needs:
         if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode != 0:
