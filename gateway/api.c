@@ -138,7 +138,7 @@ static bool is_plain(struct slice path)
 static void count_refusal(struct gateway *g, const struct http_route *route)
 {
     if (!route) /* 404, 405 and what was refused before any handler */
-        gateway_metrics_request(g->metrics, "none", 404, 0);
+        gateway_metrics_refused(g->metrics);
 }
 
 void api_serve(struct http_exchange *x, void *user)

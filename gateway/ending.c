@@ -10,6 +10,7 @@
 #include "gateway/agent_call.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/lost_records.h"
 #include "gateway/record_copy.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
@@ -26,9 +27,10 @@
 #define DEADLINE_GRACE_MS                                                                          \
     15000 /* how long results may still be copied behind the hard deadline                         \
            */
-#define REDELETE_MS 10000
-#define POD_GRACE_S 2
-#define LOST_LOOKS  3 /* looks for another gateway's tombstone before writing our own */
+#define LIST_BYTES_MAX ((size_t)16 * 1024 * 1024)
+#define REDELETE_MS    10000
+#define POD_GRACE_S    2
+#define LOST_LOOKS     3 /* looks for another gateway's tombstone before writing our own */
 
 #define STEPS(X)                                                                                   \
     X(ENDING_STEP, QUIESCE,                                                                        \
@@ -277,18 +279,31 @@ static void step_quiesce(struct ending *e)
 
 /* -- LIST, COPY -- */
 
+/* What tells one execution from another; their results are in their records. */
+static struct json_t *slim(const struct json_t *items)
+{
+    static const char *const HEAVY[] = {"display", "result", "error"};
+    struct json_t *list = json_copy(items);
+    for (size_t i = 0; i < json_count(list); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(HEAVY); k++)
+            json_remove(json_item(list, i), HEAVY[k]);
+    }
+    return list;
+}
+
 static void on_list(int status, struct slice body, const struct err *err, void *user)
 {
     struct ending *e = user;
     struct err bad;
     e->call = NULL;
-    struct json_t *list = !err && status == 200 ? json_parse_object(body, &bad) : NULL;
-    if (!json_is_array(json_get(list, "items"))) {
-        json_free(list);
+    if (err) {
         agent_failed(e);
         return;
     }
-    e->executions = json_ref(json_get(list, "items"));
+    struct json_t *list = status == 200 ? json_parse_object(body, &bad) : NULL;
+    /* Without a list the tombstone says what this gateway knows, and that it may not be all. */
+    if (json_is_array(json_get(list, "items")))
+        e->executions = slim(json_get(list, "items"));
     json_free(list);
     go(e, ENDING_STEP_COPY);
 }
@@ -298,7 +313,7 @@ static void step_list(struct ending *e)
     const struct agent_call_request req = {.method = HTTP_METHOD_GET,
                                            .target = "/v1/executions",
                                            .total_ms = CALL_MS,
-                                           .reply_max = TOMBSTONE_BYTES_MAX};
+                                           .reply_max = LIST_BYTES_MAX};
     if (agent_is_out(e))
         go(e, ENDING_STEP_LOOK);
     else
@@ -397,6 +412,7 @@ static void make_tombstone(struct ending *e)
 
 static void after_tombstone(struct ending *e)
 {
+    lost_records_store(e->g, e->tomb);
     go(e, e->s->pod_gone ? ENDING_STEP_DONE : ENDING_STEP_DELETE);
 }
 

@@ -137,6 +137,11 @@ void gateway_metrics_request(struct gateway_metrics *m, const char *operation, i
     metric_observe(metric_with(m->request_seconds, operation), seconds(took_ms));
 }
 
+void gateway_metrics_refused(struct gateway_metrics *m)
+{
+    metric_add(metric_with(m->requests, "none", "4xx"), 1);
+}
+
 void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason)
 {
     metric_add(metric_with(m->placements, site, reason), 1);

@@ -11,6 +11,8 @@ void gateway_metrics_free(struct gateway_metrics **m);
 
 void gateway_metrics_request(struct gateway_metrics *m, const char *operation, int status,
                              int64_t took_ms);
+/* Answered before any call was recognised. */
+void gateway_metrics_refused(struct gateway_metrics *m);
 void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason);
 void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms);
 void gateway_metrics_pod_deleted(struct gateway_metrics *m, const char *cause);

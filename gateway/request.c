@@ -272,7 +272,8 @@ static void wait_fresh(struct request *r)
 
 void request_fresh(struct request *r, struct session *s, request_step_f *step)
 {
-    bool stale = !s->tender && !s->ending && s->pod_ready && *s->agent.host;
+    bool unheard = !s->tender || s->activity_seen_ms == 0;
+    bool stale = unheard && !s->ending && s->pod_ready && *s->agent.host;
     if (!r->s)
         r->s = session_ref(s);
     if (!stale) {

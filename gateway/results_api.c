@@ -59,10 +59,12 @@ static void result_of_started(struct request *r, const struct result_query *q)
 {
     struct session *s = r->s;
     const char *eid = finished(s, q);
+    /* Of an earlier session of this id: its agent is gone, its results are kept. */
+    bool earlier = s->spec.again && *q->execution_id && !json_get(s->executions, q->execution_id);
     const struct result_record *record = eid ? record_cache_get(r->g->records, s->id, eid) : NULL;
     if (record)
         result_reply_record(r, record, q);
-    else if (session_state(s) == SESSION_STOPPING && *s->last_execution)
+    else if (earlier || (session_state(s) == SESSION_STOPPING && *s->last_execution))
         /* Its agent may go any moment; what had ended is in the store. */
         result_reply_stored(r, *q->execution_id ? q->execution_id : s->last_execution, q,
                             relay_result);

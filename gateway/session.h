@@ -103,9 +103,10 @@ struct session {
 
     struct tender *tender;
     struct ending *ending;
-    bool placed_here;   /* this gateway made its pod */
-    int64_t refused_ms; /* when the agent last refused to end; 0: never */
-    int64_t probed_ms;  /* sweeper: last asked who tends it */
+    bool placed_here;          /* this gateway made its pod */
+    int64_t refused_ms;        /* when the agent last refused to end; 0: never */
+    int64_t probed_ms;         /* sweeper: last asked who tends it */
+    int64_t untended_since_ms; /* sweeper: nobody ever tended it, first seen then; 0: not so */
     struct agent_call *probe;
 
     struct session_waiter waiters; /* ring */

@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
+#include "router/peers.h"
 
 #include <stdio.h>
 
@@ -54,7 +55,7 @@ static void on_seen(struct gateway *g, const struct kube_pod *pod)
         session_table_changed(g->sessions, s);
     if (s->ending)
         ending_poke(s->ending);
-    else if (s->tender && s->pod_over)
+    else if (s->pod_over && (s->tender || peers_own_duty(g->peers, s->id)))
         ending_start(g, s, ENDING_POD_OVER);
     else if (s->tender)
         tender_poke(s->tender);

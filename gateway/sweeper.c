@@ -49,11 +49,24 @@ struct probe {
     struct session *s;
 };
 
+/* The agent counts from when a tender left; where there never was one (whoever made the pod died at
+ * once), we count from when we saw that first. */
+static int64_t untended_for(struct session *s, const struct session_activity *a, int64_t now_ms)
+{
+    if (*a->tender) {
+        s->untended_since_ms = 0;
+        return a->tended_ms;
+    }
+    if (s->untended_since_ms == 0)
+        s->untended_since_ms = now_ms;
+    return now_ms - s->untended_since_ms;
+}
+
 static void see_probe(struct sweeper *w, struct session *s, struct session_activity *a)
 {
     struct gateway *g = w->g;
     int64_t limit_ms = own(w, s) ? UNTENDED_OWN_MS : UNTENDED_ANY_MS;
-    int64_t untended_ms = a->tended_ms;
+    int64_t untended_ms = untended_for(s, a, world_now_ms(g->world));
     bool ours = strcmp(a->epoch, s->epoch) == 0;
     if (!ours || s->tender || s->ending || session_is_over(s)) {
         session_activity_fini(a);
