@@ -87,6 +87,7 @@ class Box:
         os.mkdir(f"{self.folder}/socket")
         os.chmod(f"{self.folder}/socket", 0o777)
         self.socket = f"{self.folder}/socket/agent.sock"
+        self.warm = limits.get("warm", True)
         self.log = open(f"{self.folder}/log", "w+")
         token_sum = hashlib.sha256(TOKEN.encode()).hexdigest()
         command = ["unshare", "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", SETUP, "sh",
@@ -118,6 +119,20 @@ class Box:
         self.log.flush()
         with open(f"{self.folder}/log") as f:
             return f.read()
+
+    def warm_languages(self):
+        """Those whose interpreter has been ready, as often as it became so."""
+        return [line.split("language=")[1].strip() for line in self.read_log().splitlines() if "event=warm_ready" in line]
+
+    def wait_until_warm(self, languages=("python", "nodejs"), times=1):
+        end = time.monotonic() + 20
+        while self.warm and any(self.warm_languages().count(name) < times for name in languages):
+            assert time.monotonic() < end, self.read_log()
+            time.sleep(0.01)
+
+    def was_warm(self, execution_id):
+        line = next(line for line in self.read_log().splitlines() if f"execution_started execution={execution_id} " in line)
+        return "warm=true" in line
 
     def start(self, env=None, deadline_ms=600000):
         answer = self.call("POST", "/v1/start", {"epoch": EPOCH, "env": env or {}, "deadline_ms": deadline_ms})

@@ -14,15 +14,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="namespaces need root"))
 
 
-@pytest.fixture(scope="module")
-def box():
+# Every test runs twice: with interpreters that are kept ready, and without any.
+@pytest.fixture(scope="module", params=["warm", "cold"])
+def box(request):
     """One session that the tests of a module share; who spoils it makes a Box of their own."""
-    with Box() as b:
+    with Box(warm=request.param == "warm") as b:
+        b.wait_until_warm()
         yield b
 
 
-@pytest.fixture
-def fresh():
+@pytest.fixture(params=["warm", "cold"])
+def fresh(request):
     """A session of this test alone."""
-    with Box() as b:
+    with Box(warm=request.param == "warm") as b:
+        b.wait_until_warm()
         yield b
