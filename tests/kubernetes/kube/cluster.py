@@ -163,6 +163,7 @@ class Cluster:
         return answer
 
     def start_part(self, name):
+        self.programs = self.programs or programs()
         argv = [str(word) for word in parts.commands(self)[name]]
         self.ask({"do": "start", "name": name, "argv": argv, "log": str(self.log(name)), "env": {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}})
 
