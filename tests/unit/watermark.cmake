@@ -1,3 +1,6 @@
 spillway_unit_test(slots spillway_watermark)
 spillway_unit_test(reservations spillway_watermark)
 spillway_unit_test(watermark_feed spillway_watermark)
+spillway_unit_test(capacity spillway_watermark)
+spillway_unit_test(level spillway_watermark)
+spillway_unit_test(site_usage spillway_watermark)
