@@ -25,6 +25,7 @@ from kube.parts import API  # noqa: E402
 NAMESPACE = "sandboxes"
 HOME = "spillway"  # the gateways' own namespace
 PROXY_PORT = 6480
+HOSTS = r"^localhost$,^127\.0\.0\.1$,^node$"  # no browser gets there by another name; `node` is what e2e calls it
 TOKEN_SECONDS = 24 * 3600
 
 
@@ -55,7 +56,7 @@ class RealCluster:
         self.namespace.open(self.cluster.network)
         self.furnish(self.cluster.api())
         command = [TREE / "tests/kubernetes/kube/door.py", PROXY_PORT, self.cluster.find_program("kubectl"), "proxy",
-                   f"--kubeconfig={self.cluster.kubeconfig}", f"--port={PROXY_PORT}"]
+                   f"--kubeconfig={self.cluster.kubeconfig}", f"--port={PROXY_PORT}", f"--accept-hosts={HOSTS}"]
         self.program = Program("api-door", command, self.site.directory, namespace=self.namespace, sockets=[("api", self.api)],
                                log=self.site.directory / "api-door.log")
 
