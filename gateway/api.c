@@ -1,5 +1,6 @@
 #include "gateway/api.h"
 
+#include "gateway/contexts_api.h"
 #include "gateway/debug_api.h"
 #include "gateway/executions_api.h"
 #include "gateway/gateway.h"
@@ -28,12 +29,12 @@
          "Moves the session's hard end."},                                                         \
         {HTTP_METHOD_GET, prefix "/events", operators_api_later_session, "events",                 \
          "The result as server-sent events."},                                                     \
-        {HTTP_METHOD_GET, prefix "/contexts", operators_api_later_session, "contexts",             \
+        {HTTP_METHOD_GET, prefix "/contexts", contexts_api_all, "contexts",                        \
          "Interpreters that keep their variables."},                                               \
-        {HTTP_METHOD_POST, prefix "/contexts", operators_api_later_session, "context_create",      \
-         "Makes one."},                                                                            \
-        {HTTP_METHOD_DELETE, prefix "/contexts/{cid}", operators_api_later_session,                \
-         "context_delete", "Ends one."},                                                           \
+        {HTTP_METHOD_POST, prefix "/contexts", contexts_api_all, "context_create", "Makes one."},  \
+        {HTTP_METHOD_GET, prefix "/contexts/{cid}", contexts_api_one, "context", "One of them."},  \
+        {HTTP_METHOD_DELETE, prefix "/contexts/{cid}", contexts_api_one, "context_delete",         \
+         "Ends one."},                                                                             \
         {HTTP_METHOD_POST, prefix "/files/upload", operators_api_later_session, "upload",          \
          "Puts a file into the workspace."},                                                       \
         {HTTP_METHOD_GET, prefix "/files/list", operators_api_later_session, "files",              \
