@@ -122,7 +122,7 @@ Ctrl-C ends it and leaves nothing.""", flush=True)
         self.supervisor.stopping = True
         if self.demo:
             self.supervisor.stop([self.demo])
-        killed = [name for site in reversed(self.sites) for name in site.stop(self.supervisor)]
+        bad = [name for site in reversed(self.sites) for name in site.stop(self.supervisor)]
         cleanup.remove_parents(self.run)
         left = cleanup.leftovers(self.run)
         for thing in left:
@@ -130,9 +130,9 @@ Ctrl-C ends it and leaves nothing.""", flush=True)
         with registry_lock():
             cleanup.clean(self.run)
             self.run.remove()
-        if not killed and not left:
+        if not bad and not left:
             say("all is down, nothing is left")
-        return not killed and not left
+        return not bad and not left
 
     def go(self):
         if self.options.check:

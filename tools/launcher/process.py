@@ -211,21 +211,26 @@ class Supervisor:
         return program.status
 
     def stop(self, programs):
-        """Asks them all to end, waits, and kills who does not. Returns the names of those that had to be killed."""
+        """Asks them all to end, waits, and kills who does not. Returns the names of those that did not end well."""
         self.stopping = True
+        asked = [program for program in programs if program.running()]
         for program in programs:
             program.restart_at = None
-            if program.running():
+            if program in asked:
                 os.kill(program.pid, program.stop_signal)
-        killed = []
-        for program in programs:
-            end = program.stop_seconds + time.monotonic()
-            while program.running() and time.monotonic() < end:
-                self.turn(0.05)
-            if program.running():
-                complain(f"{program.name} did not end within {program.stop_seconds} s and is killed")
-                killed.append(program.name)
-                os.kill(program.pid, signal.SIGKILL)
-                while program.running():
-                    self.turn(0.05)
-        return killed
+        for program in asked:
+            self.see_off(program)
+        bad = [program for program in asked if program.status not in (0, -program.stop_signal)]
+        for program in bad:  # the sanitizers say it with the exit status
+            complain(f"{program.name} {program.end_text()} when it was asked to end\n{tail(program.log)}")
+        return [program.name for program in bad]
+
+    def see_off(self, program):
+        end = time.monotonic() + program.stop_seconds
+        while program.running() and time.monotonic() < end:
+            self.turn(0.05)
+        if program.running():
+            complain(f"{program.name} did not end within {program.stop_seconds} s and is killed")
+            os.kill(program.pid, signal.SIGKILL)
+        while program.running():
+            self.turn(0.05)

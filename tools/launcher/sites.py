@@ -249,11 +249,11 @@ class Site:
 
     def stop(self, supervisor):
         """Outside in: no new requests, no new sessions, no pods, no store."""
-        killed = []
+        bad = []
         for programs in ([self.nginx], [gateway.program for gateway in self.gateways], [self.node.program], [self.redis]):
-            killed += supervisor.stop([program for program in programs if program])
+            bad += supervisor.stop([program for program in programs if program])
         self.node.take_down()
-        return killed
+        return bad
 
     def logs(self):
         texts = []
