@@ -214,6 +214,16 @@ static int set_map(struct reader *r, const struct config_key *k, const char *tex
     return 0;
 }
 
+static int set_map_list(struct reader *r, const struct config_key *k, const struct json_t *j);
+
+static int set_map_list_from_text(struct reader *r, const struct config_key *k, const char *text)
+{
+    struct json_t *j = yaml_read_scalars(text, strlen(text), k->name, NULL, NULL, r->err);
+    int failed = j ? set_map_list(r, k, j) : -ERR_CONFIG;
+    json_free(j);
+    return failed;
+}
+
 static int set_from_text(struct reader *r, const struct config_key *k, const char *text)
 {
     switch (k->type) {
@@ -224,6 +234,8 @@ static int set_from_text(struct reader *r, const struct config_key *k, const cha
         return set_list(r, k, text);
     case CONFIG_TEXT_MAP:
         return set_map(r, k, text);
+    case CONFIG_MAP_LIST:
+        return set_map_list_from_text(r, k, text);
     case CONFIG_BOOL:
         return set_bool(r, k, text);
     default:
@@ -249,23 +261,49 @@ static int set_list_from_node(struct reader *r, const struct config_key *k, cons
     return 0;
 }
 
-static int set_map_from_node(struct reader *r, const struct config_key *k, const struct json_t *j)
+static int read_map(struct reader *r, const struct json_t *j, struct config_map *map)
 {
     if (json_count(j) > ITEMS_MAX)
         return refuse_length(r->err);
-    struct config_map map;
-    new_map(r, &map, json_count(j));
+    new_map(r, map, json_count(j));
     const char *key;
     struct json_t *value;
     for (void *it = NULL; (it = json_next(j, it, &key, &value));) {
         const char *text = json_text(value);
         if (!text)
             return err_set(r->err, ERR_CONFIG, "the value of '%s' is not a text", key);
-        int failed = add_pair(r, &map, slice_of(key), slice_of(text));
+        int failed = add_pair(r, map, slice_of(key), slice_of(text));
         if (failed)
             return failed;
     }
-    memcpy(r->target + k->offset, &map, sizeof(map));
+    return 0;
+}
+
+static int set_map_from_node(struct reader *r, const struct config_key *k, const struct json_t *j)
+{
+    struct config_map map;
+    int failed = read_map(r, j, &map);
+    if (!failed)
+        memcpy(r->target + k->offset, &map, sizeof(map));
+    return failed;
+}
+
+static int set_map_list(struct reader *r, const struct config_key *k, const struct json_t *j)
+{
+    struct config_map_list list = {.count = json_count(j)};
+    if (!json_is_array(j) && !json_is_null(j))
+        return err_set(r->err, ERR_CONFIG, "must be a list of maps");
+    if (list.count > ITEMS_MAX)
+        return refuse_length(r->err);
+    list.items = own(r->config, mem_array(list.count, sizeof(*list.items)));
+    for (size_t i = 0; i < list.count; i++) {
+        if (!json_is_object(json_item(j, i)))
+            return err_set(r->err, ERR_CONFIG, "item %zu is not a map", i + 1);
+        int failed = read_map(r, json_item(j, i), &list.items[i]);
+        if (failed)
+            return err_wrap(r->err, "item %zu", i + 1);
+    }
+    memcpy(r->target + k->offset, &list, sizeof(list));
     return 0;
 }
 
@@ -275,6 +313,8 @@ static int set_from_node(struct reader *r, const struct config_key *k, const str
         return set_list_from_node(r, k, j);
     if (json_is_object(j) && k->type == CONFIG_TEXT_MAP)
         return set_map_from_node(r, k, j);
+    if (k->type == CONFIG_MAP_LIST && !json_text(j))
+        return set_map_list(r, k, j);
     if (!json_text(j))
         return err_set(r->err, ERR_CONFIG, "this kind of value does not belong here");
     return set_from_text(r, k, json_text(j));
@@ -440,6 +480,7 @@ static int set_fallback(struct reader *r, const struct config_key *k)
         [CONFIG_TEXT] = sizeof(const char *),
         [CONFIG_TEXT_LIST] = sizeof(struct config_list),
         [CONFIG_TEXT_MAP] = sizeof(struct config_map),
+        [CONFIG_MAP_LIST] = sizeof(struct config_map_list),
         [CONFIG_INT] = sizeof(int64_t),
         [CONFIG_DURATION_MS] = sizeof(int64_t),
         [CONFIG_BYTES] = sizeof(int64_t),

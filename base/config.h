@@ -18,6 +18,8 @@ enum config_type {
     CONFIG_TEXT,        /* const char * */
     CONFIG_TEXT_LIST,   /* struct config_list; YAML sequence or comma separated */
     CONFIG_TEXT_MAP,    /* struct config_map; YAML map of texts, or "a=b,c=d" */
+    CONFIG_MAP_LIST,    /* struct config_map_list; YAML sequence of maps of texts, as YAML elsewhere
+                           too */
     CONFIG_INT,         /* int64_t */
     CONFIG_DURATION_MS, /* int64_t, milliseconds */
     CONFIG_BYTES,       /* int64_t, bytes */
@@ -33,6 +35,11 @@ struct config_list {
 struct config_map {
     const char **keys;
     const char **values;
+    size_t count;
+};
+
+struct config_map_list {
+    struct config_map *items;
     size_t count;
 };
 

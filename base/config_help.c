@@ -8,13 +8,10 @@
 static const char *type_word(enum config_type type)
 {
     static const char *const WORDS[] = {
-        [CONFIG_TEXT] = "TEXT",
-        [CONFIG_TEXT_LIST] = "A,B,…",
-        [CONFIG_TEXT_MAP] = "A=B,C=D,…",
-        [CONFIG_INT] = "NUMBER",
-        [CONFIG_DURATION_MS] = "DURATION",
-        [CONFIG_BYTES] = "SIZE",
-        [CONFIG_MILLICPU] = "CPU",
+        [CONFIG_TEXT] = "TEXT",          [CONFIG_TEXT_LIST] = "A,B,…",
+        [CONFIG_TEXT_MAP] = "A=B,C=D,…", [CONFIG_MAP_LIST] = "[{A: B, …}, …]",
+        [CONFIG_INT] = "NUMBER",         [CONFIG_DURATION_MS] = "DURATION",
+        [CONFIG_BYTES] = "SIZE",         [CONFIG_MILLICPU] = "CPU",
         [CONFIG_BOOL] = "BOOL",
     };
     return WORDS[type];
@@ -26,6 +23,7 @@ static const char *type_name(enum config_type type)
         [CONFIG_TEXT] = "text",
         [CONFIG_TEXT_LIST] = "list of texts",
         [CONFIG_TEXT_MAP] = "map of texts",
+        [CONFIG_MAP_LIST] = "list of maps of texts",
         [CONFIG_INT] = "number",
         [CONFIG_DURATION_MS] = "duration",
         [CONFIG_BYTES] = "size",

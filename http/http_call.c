@@ -12,6 +12,8 @@
 #define REPLY_MAX_DEFAULT  ((size_t)1024 * 1024)
 #define SPARE_MAX          8u /* easy handles kept for the next calls */
 #define CONNECTIONS_KEPT   64L
+#define UPLOAD_MAX         ((size_t)4 * 1024 * 1024)
+#define UPLOAD_LOW_WATER   ((size_t)64 * 1024)
 
 struct http_call {
     struct http_caller *caller;
@@ -20,7 +22,14 @@ struct http_call {
     struct curl_slist *fields;
     http_call_done_f *done;
     void (*on_data)(struct http_call *c, struct slice piece, void *user);
+    void (*on_head)(struct http_call *c, const struct http_call_head *head, void *user);
+    void (*on_writable)(struct http_call *c, void *user);
     void *user;
+    struct http_call_head head;
+    struct buf upload; /* of a streamed body: what libcurl has not taken yet */
+    bool upload_ended, upload_high;
+    bool paused; /* no on_data now */
+    bool nudge;  /* libcurl waits for us, and need not any more */
     struct buf reply;
     size_t reply_max;
     int64_t idle_ms;
@@ -42,7 +51,7 @@ struct http_caller {
     CURL *spare[SPARE_MAX];
     unsigned spare_count;
     bool in_curl; /* libcurl is on the stack: it takes no other call now */
-    bool reap_due;
+    bool tend_due;
     bool freed;
 };
 
@@ -52,6 +61,8 @@ struct watch {
     curl_socket_t fd;
     uv_poll_t poll;
 };
+
+static void add_waiting(struct http_caller *h);
 
 /* ---- life of a call ---- */
 
@@ -82,6 +93,8 @@ static void call_free(struct http_call *c)
     if (c->idle_armed)
         http_deadline_fini(&c->idle);
     curl_slist_free_all(c->fields);
+    http_call_head_fini(&c->head);
+    buf_fini(&c->upload);
     buf_fini(&c->reply);
     free(c);
 }
@@ -95,27 +108,64 @@ static void caller_destroy(struct http_caller *h)
     free(h);
 }
 
-static void reap(void *user)
+static void reap(struct http_caller *h)
 {
-    struct http_caller *h = user;
-    struct http_call *c;
-    struct http_call *next;
-    h->reap_due = false;
+    struct http_call *c, *next;
     DL_FOREACH_SAFE(h->graveyard, c, next)
     {
         DL_DELETE(h->graveyard, c);
         call_free(c);
     }
-    if (h->freed)
-        caller_destroy(h);
 }
 
-static void reap_later(struct http_caller *h)
+static struct http_call *next_to_nudge(struct http_caller *h)
 {
-    if (h->reap_due)
+    struct http_call *c;
+    DL_FOREACH(h->calls, c)
+    {
+        if (c->nudge && c->added)
+            return c;
+    }
+    return NULL;
+}
+
+/* libcurl asks again what it was told to wait for. */
+static void nudge(struct http_caller *h)
+{
+    struct http_call *c;
+    while ((c = next_to_nudge(h)) != NULL) {
+        c->nudge = false;
+        h->in_curl = true;
+        curl_easy_pause(c->easy, CURLPAUSE_CONT);
+        h->in_curl = false;
+    }
+}
+
+/* At the end of the turn, when libcurl is not on the stack. */
+static void tend(void *user)
+{
+    struct http_caller *h = user;
+    h->tend_due = false;
+    nudge(h);
+    reap(h);
+    if (h->freed)
+        caller_destroy(h);
+    else
+        add_waiting(h);
+}
+
+static void tend_later(struct http_caller *h)
+{
+    if (h->tend_due)
         return;
-    h->reap_due = true;
-    loop_defer(h->loop, reap, h);
+    h->tend_due = true;
+    loop_defer(h->loop, tend, h);
+}
+
+static void nudge_later(struct http_call *c)
+{
+    c->nudge = true;
+    tend_later(c->caller);
 }
 
 /* Nothing is called back from here on; libcurl lets go of it when it is not on the stack. */
@@ -125,7 +175,7 @@ static void bury(struct http_call *c)
     c->cancelled = true;
     DL_DELETE(h->calls, c);
     DL_APPEND(h->graveyard, c);
-    reap_later(h);
+    tend_later(h);
 }
 
 /* ---- the end of a call ---- */
@@ -137,7 +187,7 @@ static void finish(struct http_call *c, const struct http_call_result *result)
     c->cancelled = true; /* its own callback may not end it again */
     c->done(c, result, c->user);
     DL_APPEND(h->graveyard, c);
-    reap_later(h);
+    tend_later(h);
 }
 
 static enum err_code code_of(struct http_call *c, CURLcode rc)
@@ -195,8 +245,6 @@ static void take_results(struct http_caller *h)
 }
 
 /* ---- libcurl's sockets and timer on the loop ---- */
-
-static void add_waiting(struct http_caller *h);
 
 static void drive(struct http_caller *h, curl_socket_t fd, int events)
 {
@@ -273,11 +321,24 @@ static int on_timeout_change(CURLM *multi, long ms, void *user)
 
 static bool streams_now(struct http_call *c)
 {
-    long status = 0;
     if (c->on_data == NULL)
         return false;
-    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status >= 200 && status < 300;
+    return c->on_head != NULL || (c->head.status >= 200 && c->head.status < 300);
+}
+
+static size_t on_line(char *at, size_t size, size_t count, void *user)
+{
+    struct http_call *c = user;
+    size_t len = size * count;
+    if (c->cancelled)
+        return 0;
+    c->last_byte_ms = world_now_ms(c->caller->world);
+    bool complete = http_call_head_line(&c->head, (struct slice){at, len});
+    if (c->head.bad)
+        return 0;
+    if (complete && c->on_head != NULL)
+        c->on_head(c, &c->head, c->user);
+    return c->cancelled ? 0 : len;
 }
 
 static size_t on_bytes(char *at, size_t size, size_t count, void *user)
@@ -289,8 +350,57 @@ static size_t on_bytes(char *at, size_t size, size_t count, void *user)
     c->last_byte_ms = world_now_ms(c->caller->world);
     if (!streams_now(c))
         return buf_add(&c->reply, at, len) ? len : 0;
+    if (c->paused)
+        return CURL_WRITEFUNC_PAUSE;
     c->on_data(c, (struct slice){at, len}, c->user);
     return c->cancelled ? 0 : len;
+}
+
+/* libcurl wants more of the request's body. */
+static size_t on_wanted(char *out, size_t size, size_t count, void *user)
+{
+    struct http_call *c = user;
+    size_t len = size * count < c->upload.len ? size * count : c->upload.len;
+    if (c->cancelled)
+        return CURL_READFUNC_ABORT;
+    if (len == 0)
+        return c->upload_ended ? 0 : CURL_READFUNC_PAUSE;
+    c->last_byte_ms = world_now_ms(c->caller->world);
+    memcpy(out, c->upload.data, len);
+    buf_consume(&c->upload, len);
+    if (c->upload_high && c->upload.len <= UPLOAD_LOW_WATER) {
+        c->upload_high = false;
+        if (c->on_writable != NULL)
+            c->on_writable(c, c->user);
+    }
+    return len;
+}
+
+size_t http_call_write(struct http_call *c, struct slice piece)
+{
+    INVARIANT(buf_add(&c->upload, piece.at, piece.len));
+    if (c->upload.len > HTTP_CALL_HIGH_WATER)
+        c->upload_high = true;
+    nudge_later(c);
+    return c->upload.len;
+}
+
+void http_call_body_end(struct http_call *c)
+{
+    c->upload_ended = true;
+    nudge_later(c);
+}
+
+void http_call_pause(struct http_call *c)
+{
+    c->paused = true;
+}
+
+void http_call_resume(struct http_call *c)
+{
+    c->last_byte_ms = world_now_ms(c->caller->world); /* silence that we asked for does not count */
+    c->paused = false;
+    nudge_later(c);
 }
 
 static void on_idle(void *user)
@@ -300,6 +410,8 @@ static void on_idle(void *user)
     http_deadline_fired(&c->idle);
     if (c->cancelled)
         return;
+    if (c->paused)
+        at = world_now_ms(c->caller->world) + c->idle_ms;
     if (world_now_ms(c->caller->world) < at) {
         http_deadline_set(&c->idle, at);
         return;
@@ -335,15 +447,14 @@ struct http_caller *http_caller_new(struct loop *l)
 void http_caller_free(struct http_caller **hp)
 {
     struct http_caller *h = *hp;
-    struct http_call *c;
-    struct http_call *next;
+    struct http_call *c, *next;
     if (h == NULL)
         return;
     *hp = NULL;
     h->freed = true;
     DL_FOREACH_SAFE(h->calls, c, next)
     bury(c);
-    reap_later(h); /* not here: libcurl may be on the stack */
+    tend_later(h); /* not here: libcurl may be on the stack */
 }
 
 static bool add_field(struct http_call *c, const char *line)
@@ -362,6 +473,8 @@ static bool set_fields(struct http_call *c, const struct http_call_request *req)
         clean &= add_field(c, req->headers[i]);
         typed |= strncasecmp(req->headers[i], "Content-Type:", 13) == 0;
     }
+    if (req->body_streamed && req->content_length < 0)
+        clean &= add_field(c, "Transfer-Encoding: chunked");
     if (!typed)
         clean &= add_field(c, "Content-Type:"); /* libcurl would invent a form's */
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->fields);
@@ -376,7 +489,10 @@ static void set_method(CURL *easy, const struct http_call_request *req)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (takes_body || req->body.len > 0) {
+    if (req->body_streamed) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->content_length);
+    } else if (takes_body || req->body.len > 0) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.len);
         curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, req->body.len > 0 ? req->body.at : "");
     }
@@ -400,18 +516,23 @@ static void set_rest(struct http_call *c, const struct http_call_request *req)
     CURL *easy = c->easy;
     int64_t connect_ms = req->connect_ms > 0 ? req->connect_ms : CONNECT_MS_DEFAULT;
     /* A stream that is slow must not hold a window that other calls share. */
-    long version = req->on_data != NULL ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    bool alone = (req->on_data != NULL && !req->shares) || req->body_streamed;
+    long version = alone ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, c);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
-    if (req->on_data == NULL && strncmp(req->url, "https:", 6) == 0)
+    if (!alone && strncmp(req->url, "https:", 6) == 0)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* share a connection rather than open one */
     curl_easy_setopt(easy, CURLOPT_PROXY, req->proxy_url != NULL ? req->proxy_url : "");
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)req->total_ms);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, c);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_wanted);
+    curl_easy_setopt(easy, CURLOPT_READDATA, c);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, c);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->why);
@@ -448,6 +569,10 @@ int http_call_start(struct http_caller *h, const struct http_call_request *req,
     c->caller = h;
     c->done = done;
     c->on_data = req->on_data;
+    c->on_head = req->on_head;
+    c->on_writable = req->on_writable;
+    http_call_head_init(&c->head);
+    buf_init(&c->upload, UPLOAD_MAX);
     c->user = user;
     c->reply_max = req->reply_max > 0 ? req->reply_max : REPLY_MAX_DEFAULT;
     buf_init(&c->reply, c->reply_max);

@@ -9,6 +9,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/loop.h"
+#include "http/http_call_head.h"
 #include "http/http_message.h"
 
 struct http_caller;
@@ -44,7 +45,18 @@ struct http_call_request {
     size_t reply_max;      /* of a whole answer */
     /* A stream: bytes of a 2xx answer as they come; other answers are collected. NULL: collect. */
     void (*on_data)(struct http_call *c, struct slice piece, void *user);
+    /* The answer's head, before the rest. With on_data every answer is streamed behind it, whatever
+     * its status. NULL-able. */
+    void (*on_head)(struct http_call *c, const struct http_call_head *head, void *user);
+    bool
+        shares; /* a stream that is short, so that it may share a connection with others (HTTP/2) */
+    /* A request body that comes by http_call_write() and ends with http_call_body_end(). */
+    bool body_streamed;
+    int64_t content_length;                               /* of it; -1: chunked */
+    void (*on_writable)(struct http_call *c, void *user); /* it may go on; NULL-able */
 };
+
+#define HTTP_CALL_HIGH_WATER ((size_t)256 * 1024)
 
 struct http_caller *http_caller_new(struct loop *l) CHECK_RESULT;
 void http_caller_free(struct http_caller **h); /* cancels all */
@@ -52,3 +64,9 @@ int http_call_start(struct http_caller *h, const struct http_call_request *req,
                     http_call_done_f *done, void *user, struct http_call **out,
                     struct err *err) CHECK_RESULT;
 void http_call_cancel(struct http_call **c);
+/* Copies; the bytes that wait: above HTTP_CALL_HIGH_WATER wait for on_writable. */
+size_t http_call_write(struct http_call *c, struct slice piece);
+void http_call_body_end(struct http_call *c);
+/* No on_data until resume; what was read already waits in the connection. */
+void http_call_pause(struct http_call *c);
+void http_call_resume(struct http_call *c);

@@ -58,6 +58,7 @@ static const struct status_text STATUS_TEXTS[] = {
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
     {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
 };
 
 const char *http_status_text(int status)

@@ -4,6 +4,7 @@
 #include "http/http_connection.h"
 #include "http/http_reply.h"
 #include "http/problem.h"
+#include "http/relay_fields.h"
 #include "http/upstream_pool.h"
 #include <stdlib.h>
 
@@ -25,56 +26,6 @@ struct relay {
 
 /* ---- fields ---- */
 
-/* About one connection, not about the message (RFC 9110 §7.6.1); framing is made anew on each side.
- */
-static const char *const HOP_BY_HOP[] = {
-    "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-    "TE",         "Trailer",    "Upgrade",          "Content-Length",     "Transfer-Encoding",
-};
-static const char *const NOT_FOR_PODS[] = {"Host", "Authorization", "X-API-Key", "Expect"};
-static const char *const NOT_FROM_PODS[] = {"Set-Cookie", "Server", "Date"};
-
-static bool is_one_of(struct slice name, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slice_eq_nocase(name, names[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool is_token_of(struct slice list, struct slice name)
-{
-    for (size_t at = 0; at + name.len <= list.len; at++) {
-        bool begins = at == 0 || strchr(", \t", list.at[at - 1]) != NULL;
-        size_t behind = at + name.len;
-        bool ends = behind == list.len || strchr(", \t", list.at[behind]) != NULL;
-        if (begins && ends && strncasecmp(list.at + at, name.at, name.len) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Named in a Connection field, so meant for the next hop only. */
-static bool is_named(const struct http_head *head, struct slice name)
-{
-    for (unsigned i = 0; i < head->header_count; i++) {
-        if (slice_eq_nocase(head->headers[i].name, "Connection") &&
-            is_token_of(head->headers[i].value, name))
-            return true;
-    }
-    return false;
-}
-
-static bool passes(const struct http_head *head, struct slice name, const char *const *but,
-                   size_t count)
-{
-    if (name.len > 8 && strncasecmp(name.at, "X-Accel-", 8) == 0)
-        return false;
-    return !is_one_of(name, HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP)) && !is_one_of(name, but, count) &&
-           !is_named(head, name);
-}
-
 static bool is_added(const struct relay_request *req, struct slice name)
 {
     for (unsigned i = 0; i < req->header_count; i++) {
@@ -93,7 +44,7 @@ static struct http_header *request_fields(const struct http_head *head,
     unsigned n = 0;
     for (unsigned i = 0; i < head->header_count; i++) {
         struct slice name = head->headers[i].name;
-        if (passes(head, name, NOT_FOR_PODS, ARRAY_LEN(NOT_FOR_PODS)) && !is_added(req, name))
+        if (relay_field_goes_in(head->headers, head->header_count, name) && !is_added(req, name))
             out[n++] = head->headers[i];
     }
     for (unsigned i = 0; i < req->header_count; i++)
@@ -197,7 +148,7 @@ static void on_head(struct upstream_call *c, const struct http_head *head, void 
     r->status = head->status;
     r->answer_left = head->content_length;
     for (unsigned i = 0; i < head->header_count; i++) {
-        if (passes(head, head->headers[i].name, NOT_FROM_PODS, ARRAY_LEN(NOT_FROM_PODS)))
+        if (relay_field_comes_out(head->headers, head->header_count, head->headers[i].name))
             http_reply_field(r->x, head->headers[i].name, head->headers[i].value);
     }
     if (r->events != NULL && r->events->on_head != NULL)

@@ -1,0 +1,271 @@
+#include "router/route_record.h"
+#include "base/mem.h"
+#include "router/redis_client.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_MAX    160
+#define PENDING_MS 60000 /* a creator that died holds the id no longer */
+
+static const char *const WORDS[] = {"pending", "active", "closing", "gone"};
+
+/* KEYS[1]; ARGV: state, site, epoch, tenant, fingerprint, epoch that may be replaced, life in ms.
+ * Nothing: written. Else what stands in the way. */
+static const char WRITE[] =
+    "local r = redis.call('HMGET', KEYS[1], 'st', 'site', 'ep', 'tn', 'fp') "
+    "local rank = {pending = 1, active = 2, closing = 3, gone = 4} "
+    "if r[1] then "
+    "if r[3] == ARGV[3] then if rank[r[1]] > rank[ARGV[1]] then return r end "
+    "elseif r[1] == 'gone' then if r[4] ~= ARGV[4] then return r end "
+    "elseif r[3] ~= ARGV[6] then return r end end "
+    "redis.call('HSET', KEYS[1], 'st', ARGV[1], 'site', ARGV[2], 'ep', ARGV[3], 'tn', ARGV[4], "
+    "'fp', ARGV[5]) "
+    "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "
+    "return false";
+
+static const char DROP_GONE[] = "if redis.call('HGET', KEYS[1], 'st') == 'gone' then "
+                                "redis.call('DEL', KEYS[1]) end return false";
+
+static const char DELETES_ADD[] =
+    "local t = redis.call('TIME') "
+    "redis.call('ZADD', KEYS[1], t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[2], ARGV[1]) "
+    "return false";
+
+static const char DELETES_TAKE[] =
+    "local t = redis.call('TIME') "
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+    "local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2]) "
+    "for _, m in ipairs(due) do redis.call('ZADD', KEYS[1], now + ARGV[1], m) end "
+    "return due";
+
+struct route_records {
+    struct redis_client *redis;
+
+    char *complete_key;
+    char active_ms[24], gone_ms[24];
+};
+
+/* One question on its way; it does not need the records any more. */
+struct errand {
+    route_record_f *fn;
+    route_deletes_f *deletes_fn;
+    void *user;
+    struct route_answer answer;
+    struct err err;
+};
+
+struct route_records *route_records_new(struct redis_client *redis, const char *site,
+                                        int64_t active_ms, int64_t gone_ms)
+{
+    struct route_records *r = mem_alloc(sizeof(*r));
+    r->redis = redis;
+    r->complete_key = mem_format("spillway:routes:%s", site);
+    snprintf(r->active_ms, sizeof(r->active_ms), "%" PRId64, active_ms);
+    snprintf(r->gone_ms, sizeof(r->gone_ms), "%" PRId64, gone_ms);
+    return r;
+}
+
+void route_records_free(struct route_records **at)
+{
+    struct route_records *r = *at;
+    *at = NULL;
+    if (!r)
+        return;
+    free(r->complete_key);
+    free(r);
+}
+
+const char *route_state_word(enum route_state s)
+{
+    return WORDS[s];
+}
+
+static struct errand *errand_new(route_record_f *fn, void *user)
+{
+    struct errand *e = mem_alloc(sizeof(*e));
+    e->fn = fn;
+    e->user = user;
+    return e;
+}
+
+static void answer(struct errand *e, const struct err *err)
+{
+    e->fn(err ? NULL : &e->answer, err, e->user);
+    free(e);
+}
+
+/* The braces are Redis Cluster's hash tag: all of a session lies in one slot. */
+static struct slice record_key(char key[KEY_MAX], const char *id)
+{
+    snprintf(key, KEY_MAX, "spillway:{%s}:r", id);
+    return slice_of(key);
+}
+
+static struct slice deletes_key(char key[KEY_MAX], const char *remote)
+{
+    snprintf(key, KEY_MAX, "spillway:deletes:%s", remote);
+    return slice_of(key);
+}
+
+/* -- records -- */
+
+static void copy_text(char *out, size_t size, const struct redis_value *v)
+{
+    snprintf(out, size, "%.*s", v->kind == REDIS_TEXT ? (int)v->text.len : 0, v->text.at);
+}
+
+/* What is damaged counts as not there: the remote knows better. */
+static bool read_record(struct route_record *out, const struct redis_value *v)
+{
+    if (v->kind != REDIS_LIST || v->count < 5 || v->items[0].kind != REDIS_TEXT)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(WORDS); i++) {
+        if (!slice_eq(v->items[0].text, WORDS[i]))
+            continue;
+        out->state = (enum route_state)i;
+        copy_text(out->site, sizeof(out->site), &v->items[1]);
+        copy_text(out->epoch, sizeof(out->epoch), &v->items[2]);
+        copy_text(out->tenant, sizeof(out->tenant), &v->items[3]);
+        copy_text(out->fingerprint, sizeof(out->fingerprint), &v->items[4]);
+        return *out->site && *out->epoch;
+    }
+    return false;
+}
+
+static void on_written(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct errand *e = user;
+    e->answer.found = !err && read_record(&e->answer.record, value);
+    answer(e, err);
+}
+
+static void on_complete(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct errand *e = user;
+    e->answer.sure = !err && value->kind == REDIS_NUMBER && value->number > 0;
+    answer(e, e->err.code != ERR_NONE ? &e->err : err);
+}
+
+static void on_read(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct errand *e = user; /* the second answer ends it */
+    if (err)
+        e->err = *err;
+    else
+        e->answer.found = read_record(&e->answer.record, value);
+}
+
+void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user)
+{
+    char key[KEY_MAX];
+    struct errand *e = errand_new(fn, user);
+    const struct slice get[] = {slice_of("HMGET"), record_key(key, id), slice_of("st"),
+                                slice_of("site"),  slice_of("ep"),      slice_of("tn"),
+                                slice_of("fp")};
+    const struct slice exists[] = {slice_of("EXISTS"), slice_of(r->complete_key)};
+    redis_command(r->redis, get, ARRAY_LEN(get), on_read, e);
+    redis_command(r->redis, exists, ARRAY_LEN(exists), on_complete, e);
+}
+
+void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
+                        const char *instead_of, route_record_f *fn, void *user)
+{
+    char key[KEY_MAX], pending[16];
+    snprintf(pending, sizeof(pending), "%d", PENDING_MS);
+    const char *life = record->state == ROUTE_PENDING ? pending
+                       : record->state == ROUTE_GONE  ? r->gone_ms
+                                                      : r->active_ms;
+    const struct slice args[] = {slice_of("EVAL"),
+                                 slice_of(WRITE),
+                                 slice_of("1"),
+                                 record_key(key, id),
+                                 slice_of(WORDS[record->state]),
+                                 slice_of(record->site),
+                                 slice_of(record->epoch),
+                                 slice_of(record->tenant),
+                                 slice_of(record->fingerprint),
+                                 slice_of(instead_of ? instead_of : "-"),
+                                 slice_of(life)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+}
+
+void route_record_drop_gone(struct route_records *r, const char *id, route_record_f *fn, void *user)
+{
+    char key[KEY_MAX];
+    const struct slice args[] = {slice_of("EVAL"), slice_of(DROP_GONE), slice_of("1"),
+                                 record_key(key, id)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+}
+
+void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user)
+{
+    const struct slice args[] = {slice_of("SET"), slice_of(r->complete_key), slice_of("1")};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+}
+
+/* -- deletes -- */
+
+static struct slice print_member(char out[KEY_MAX], const struct route_delete *d)
+{
+    snprintf(out, KEY_MAX, "%s %s", d->id, d->epoch);
+    return slice_of(out);
+}
+
+void route_deletes_add(struct route_records *r, const char *remote, const struct route_delete *d,
+                       int64_t after_ms, route_record_f *fn, void *user)
+{
+    char key[KEY_MAX], member[KEY_MAX], after[24];
+    snprintf(after, sizeof(after), "%" PRId64, after_ms);
+    const struct slice args[] = {slice_of("EVAL"),        slice_of(DELETES_ADD),
+                                 slice_of("1"),           deletes_key(key, remote),
+                                 print_member(member, d), slice_of(after)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+}
+
+void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
+                        route_record_f *fn, void *user)
+{
+    char key[KEY_MAX], member[KEY_MAX];
+    const struct slice args[] = {slice_of("ZREM"), deletes_key(key, remote),
+                                 print_member(member, d)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+}
+
+static bool read_delete(struct route_delete *out, const struct redis_value *v)
+{
+    const char *gap = v->kind == REDIS_TEXT ? memchr(v->text.at, ' ', v->text.len) : NULL;
+    if (!gap)
+        return false;
+    snprintf(out->id, sizeof(out->id), "%.*s", (int)(gap - v->text.at), v->text.at);
+    snprintf(out->epoch, sizeof(out->epoch), "%.*s", (int)(v->text.at + v->text.len - gap - 1),
+             gap + 1);
+    return *out->id && *out->epoch;
+}
+
+static void on_taken(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct errand e = *(struct errand *)user;
+    struct route_delete items[ROUTE_DELETES_MAX];
+    size_t count = 0;
+    free(user);
+    for (size_t i = 0; !err && value->kind == REDIS_LIST && i < value->count; i++) {
+        if (count < ROUTE_DELETES_MAX && read_delete(&items[count], &value->items[i]))
+            count++;
+    }
+    e.deletes_fn(items, count, err, e.user);
+}
+
+void route_deletes_take(struct route_records *r, const char *remote, int64_t lease_ms,
+                        route_deletes_f *fn, void *user)
+{
+    char key[KEY_MAX], lease[24], most[16];
+    struct errand *e = errand_new(NULL, user);
+    e->deletes_fn = fn;
+    snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
+    snprintf(most, sizeof(most), "%d", ROUTE_DELETES_MAX);
+    const struct slice args[] = {slice_of("EVAL"),         slice_of(DELETES_TAKE), slice_of("1"),
+                                 deletes_key(key, remote), slice_of(lease),        slice_of(most)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_taken, e);
+}

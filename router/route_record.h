@@ -1,0 +1,73 @@
+/* route_record.h - which sessions run at other sites, in Redis: an index, not the truth, so that
+ * losing it costs a question and no session.
+ *
+ *   spillway:{ID}:r          pending → active → closing → gone; a hash of state, site, epoch,
+ * tenant, fingerprint. For one epoch it only goes forward, and another epoch takes it over only
+ * when the caller names the old one, or it is gone. spillway:routes:SITE     is there while all
+ * records are: a Redis that lost them lost this too spillway:deletes:SITE    remote sessions still
+ * to be deleted ("ID EPOCH", by time)
+ *
+ * Callbacks: exactly once, never before the call returned. Ownership: borrows the client; records
+ * in callbacks are borrowed. */
+#pragma once
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct redis_client;
+struct route_records;
+
+enum route_state { ROUTE_PENDING, ROUTE_ACTIVE, ROUTE_CLOSING, ROUTE_GONE };
+
+struct route_record {
+    enum route_state state;
+    char site[64];
+    char epoch[33];
+    char tenant[64];
+    char fingerprint[65];
+};
+
+struct route_answer {
+    bool found; /* `record` is there; of a write: another's, and nothing was written */
+    bool sure;  /* of route_record_get(): records are complete, so what is not found is not there */
+    struct route_record record;
+};
+typedef void route_record_f(const struct route_answer *a, const struct err *err, void *user);
+
+/* `site`: our own name. `active_ms`: longer than any session can live. `gone_ms`: how long the end
+ * is remembered. */
+struct route_records *route_records_new(struct redis_client *r, const char *site, int64_t active_ms,
+                                        int64_t gone_ms) CHECK_RESULT;
+void route_records_free(struct route_records **r);
+
+void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user);
+/* Writes where nothing stands in the way: no record, one that is gone (of the same tenant), the
+ * same epoch not further on, or the epoch `instead_of` (NULL-able). */
+void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
+                        const char *instead_of, route_record_f *fn, void *user);
+/* The session is about to begin here: the record of its earlier life elsewhere goes. */
+void route_record_drop_gone(struct route_records *r, const char *id, route_record_f *fn,
+                            void *user);
+/* From now on what has no record is not there. */
+void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user);
+
+/* -- deletes that a remote has not heard yet -- */
+
+#define ROUTE_DELETES_MAX 32 /* of one answer */
+struct route_delete {
+    char id[64];
+    char epoch[33];
+};
+typedef void route_deletes_f(const struct route_delete *items, size_t count, const struct err *err,
+                             void *user);
+void route_deletes_add(struct route_records *r, const char *remote, const struct route_delete *d,
+                       int64_t after_ms, route_record_f *fn, void *user);
+/* What is due; it is due again after `lease_ms`, unless route_deletes_done() says that it was done.
+ */
+void route_deletes_take(struct route_records *r, const char *remote, int64_t lease_ms,
+                        route_deletes_f *fn, void *user);
+void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
+                        route_record_f *fn, void *user);
+
+const char *route_state_word(enum route_state s);

@@ -1,0 +1,221 @@
+/* Against a real Redis of its own. */
+#include "unit.h"
+
+#include "loop_wait.h"
+#include "redis_server.h"
+#include "router/redis_client.h"
+#include "router/route_record.h"
+
+static struct redis_server server;
+static struct loop *loop;
+static struct redis_client *redis;
+static struct route_records *records;
+
+struct told {
+    int times;
+    bool failed;
+    struct route_answer answer;
+    struct route_delete deletes[ROUTE_DELETES_MAX];
+    size_t count;
+};
+
+static void on_told(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct told *t = user;
+    t->times++;
+    t->failed = err != NULL;
+    t->answer = a ? *a : (struct route_answer){0};
+}
+
+static void on_deletes(const struct route_delete *items, size_t count, const struct err *err,
+                       void *user)
+{
+    struct told *t = user;
+    t->times++;
+    t->failed = err != NULL;
+    t->count = count;
+    memcpy(t->deletes, items, count * sizeof(*items));
+}
+
+static bool is_told(void *user)
+{
+    return ((struct told *)user)->times > 0;
+}
+
+static struct route_answer wait_for(struct told *t)
+{
+    assert_true(loop_wait_until(loop, is_told, t, 10000));
+    assert_int_equal(t->times, 1);
+    assert_false(t->failed);
+    return t->answer;
+}
+
+static struct route_answer get(const char *id)
+{
+    struct told t = {0};
+    route_record_get(records, id, on_told, &t);
+    return wait_for(&t);
+}
+
+static struct route_record record(enum route_state state, const char *site, const char *epoch)
+{
+    struct route_record r = {.state = state};
+    snprintf(r.site, sizeof(r.site), "%s", site);
+    snprintf(r.epoch, sizeof(r.epoch), "%s", epoch);
+    strcpy(r.tenant, "anna");
+    strcpy(r.fingerprint, "f");
+    return r;
+}
+
+/* True: written. */
+static bool put(const char *id, struct route_record r, const char *instead_of)
+{
+    struct told t = {0};
+    route_record_write(records, id, &r, instead_of, on_told, &t);
+    return !wait_for(&t).found;
+}
+
+static void claim_commit_close_end(void **state)
+{
+    (void)state;
+    assert_false(get("s1").found);
+    assert_true(put("s1", record(ROUTE_PENDING, "cloud", "e1"), NULL));
+    assert_true(put("s1", record(ROUTE_PENDING, "cloud", "e1"), NULL));  /* the same again */
+    assert_false(put("s1", record(ROUTE_PENDING, "cloud", "e2"), NULL)); /* another's */
+    assert_true(put("s1", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
+    assert_false(put("s1", record(ROUTE_PENDING, "cloud", "e1"), NULL)); /* never back */
+    struct route_answer a = get("s1");
+    assert_true(a.found);
+    assert_int_equal(a.record.state, ROUTE_ACTIVE);
+    assert_string_equal(a.record.site, "cloud");
+    assert_string_equal(a.record.epoch, "e1");
+    assert_string_equal(a.record.tenant, "anna");
+    assert_string_equal(a.record.fingerprint, "f");
+    assert_true(put("s1", record(ROUTE_CLOSING, "cloud", "e1"), NULL));
+    assert_false(put("s1", record(ROUTE_ACTIVE, "cloud", "e1"), NULL)); /* a late commit */
+    assert_true(put("s1", record(ROUTE_GONE, "cloud", "e1"), NULL));
+    assert_false(put("s1", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
+}
+
+static void ids_begin_anew_behind_their_end(void **state)
+{
+    (void)state;
+    assert_true(put("s2", record(ROUTE_GONE, "cloud", "e1"), NULL));
+    struct route_record others = record(ROUTE_PENDING, "cloud", "e2");
+    strcpy(others.tenant, "bert");
+    assert_false(put("s2", others, NULL)); /* another tenant's end still stands */
+    assert_true(put("s2", record(ROUTE_PENDING, "cloud", "e2"), NULL));
+    assert_false(put("s2", record(ROUTE_GONE, "cloud", "e1"), NULL)); /* an end that comes late */
+    assert_string_equal(get("s2").record.epoch, "e2");
+}
+
+static void another_site_takes_over_by_naming_the_old_epoch(void **state)
+{
+    (void)state;
+    assert_true(put("s3", record(ROUTE_PENDING, "cloud", "e1"), NULL));
+    assert_false(put("s3", record(ROUTE_PENDING, "moon", "e2"), "e0"));
+    assert_true(put("s3", record(ROUTE_PENDING, "moon", "e2"), "e1"));
+    assert_string_equal(get("s3").record.site, "moon");
+}
+
+static void what_is_gone_can_be_dropped_and_nothing_else(void **state)
+{
+    struct told t = {0}, again = {0};
+    (void)state;
+    assert_true(put("s4", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
+    route_record_drop_gone(records, "s4", on_told, &t);
+    wait_for(&t);
+    assert_true(get("s4").found);
+    assert_true(put("s4", record(ROUTE_GONE, "cloud", "e1"), NULL));
+    route_record_drop_gone(records, "s4", on_told, &again);
+    wait_for(&again);
+    assert_false(get("s4").found);
+}
+
+static void an_empty_redis_is_not_sure(void **state)
+{
+    struct told t = {0};
+    (void)state;
+    assert_false(get("nobody").sure);
+    route_records_mark_complete(records, on_told, &t);
+    wait_for(&t);
+    assert_true(get("nobody").sure);
+    redis_server_kill(&server);
+    assert_true(redis_server_start(&server));
+    loop_wait_for(loop, 3000);
+    struct route_answer a = get("s1");
+    assert_false(a.found);
+    assert_false(a.sure);
+}
+
+static void deletes_are_leased(void **state)
+{
+    static const struct route_delete ONE = {"s5", "e5"}, LATER = {"s6", "e6"};
+    struct told add = {0}, later = {0}, take = {0}, taken = {0}, back = {0}, done = {0}, none = {0};
+    (void)state;
+    route_deletes_add(records, "cloud", &ONE, 0, on_told, &add);
+    route_deletes_add(records, "cloud", &LATER, 60000, on_told, &later);
+    wait_for(&add);
+    route_deletes_take(records, "cloud", 200, on_deletes, &take);
+    wait_for(&take);
+    assert_int_equal(take.count, 1);
+    assert_string_equal(take.deletes[0].id, "s5");
+    assert_string_equal(take.deletes[0].epoch, "e5");
+    route_deletes_take(records, "cloud", 200, on_deletes, &taken);
+    wait_for(&taken);
+    assert_int_equal(taken.count, 0); /* somebody works on it */
+    loop_wait_for(loop, 300);
+    route_deletes_take(records, "cloud", 1, on_deletes, &back);
+    wait_for(&back);
+    assert_int_equal(back.count, 1); /* who died, it seems */
+    route_deletes_done(records, "cloud", &ONE, on_told, &done);
+    wait_for(&done);
+    loop_wait_for(loop, 20);
+    route_deletes_take(records, "cloud", 1, on_deletes, &none);
+    wait_for(&none);
+    assert_int_equal(none.count, 0);
+}
+
+static void without_redis_every_question_is_answered(void **state)
+{
+    struct told t = {0};
+    (void)state;
+    redis_server_kill(&server);
+    route_record_get(records, "s1", on_told, &t);
+    assert_true(loop_wait_until(loop, is_told, &t, 10000));
+    assert_int_equal(t.times, 1);
+    assert_true(t.failed);
+}
+
+static bool is_up(void *user)
+{
+    (void)user;
+    return redis_client_up(redis);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(claim_commit_close_end),
+        cmocka_unit_test(ids_begin_anew_behind_their_end),
+        cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
+        cmocka_unit_test(what_is_gone_can_be_dropped_and_nothing_else),
+        cmocka_unit_test(deletes_are_leased),
+        cmocka_unit_test(an_empty_redis_is_not_sure),
+        cmocka_unit_test(without_redis_every_question_is_answered),
+    };
+    struct err err;
+    if (!redis_server_new(&server))
+        return 77;
+    loop = loop_new();
+    redis = redis_client_new(loop, server.url, NULL, 500, &err);
+    records = route_records_new(redis, "local", 60000, 60000);
+    if (!loop_wait_until(loop, is_up, NULL, 10000))
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    route_records_free(&records);
+    redis_client_free(&redis);
+    loop_free(&loop);
+    redis_server_free(&server);
+    return failed;
+}
