@@ -3,8 +3,10 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
+#include "base/mem.h"
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_BYTES 64 /* of SHA-256, RFC 2104's B */
@@ -22,6 +24,33 @@ void digest_sha256_hex(struct slice in, char out[DIGEST_HEX])
     uint8_t sum[DIGEST_BYTES];
     digest_sha256(in, sum);
     digest_hex(sum, sizeof(sum), out);
+}
+
+struct digest {
+    SHA256_CTX ctx;
+};
+
+struct digest *digest_begin(void)
+{
+    struct digest *d = mem_alloc(sizeof(*d));
+    SHA256_Init(&d->ctx);
+    return d;
+}
+
+void digest_add(struct digest *d, struct slice piece)
+{
+    SHA256_Update(&d->ctx, piece.at, piece.len);
+}
+
+void digest_end(struct digest **d, char out[DIGEST_HEX])
+{
+    uint8_t sum[DIGEST_BYTES];
+    if (*d && out) {
+        SHA256_Final(sum, &(*d)->ctx);
+        digest_hex(sum, sizeof(sum), out);
+    }
+    free(*d);
+    *d = NULL;
 }
 
 /* RFC 2104: hash((key ^ pad) || in). */

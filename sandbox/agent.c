@@ -10,6 +10,7 @@
 #define AFTER_DEADLINE_MS 60000 /* for those who still fetch results; then the pod is over */
 #define STRAY_ROUNDS_MAX  40
 #define WATCHDOG_MS       1000
+#define WORKSPACE         "/workspace"
 
 void agent_changed(struct agent *a)
 {
@@ -201,6 +202,10 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
     char path[4096];
     snprintf(path, sizeof(path), "%s/languages.yaml", data);
     rc = languages_read(&a->languages, path, err);
+    /* For tests: as on a kernel that has less. */
+    if (rc == 0)
+        rc = workspace_open(&a->files.workspace, WORKSPACE, getenv("SPILLWAY_AGENT_PLAIN_PATHS"),
+                            err);
     if (rc < 0)
         return rc;
     activity_init(&a->activity, world_now_ms(a->world));
@@ -214,7 +219,7 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
         .limits = &a->limits,
         .session_id = a->session_id,
         .runtimes = mem_format("%s/runtimes", data),
-        .workspace = "/workspace",
+        .workspace = WORKSPACE,
         .session_env = &a->session_env,
         .contexts = &a->contexts,
         .news = on_news,

@@ -6,6 +6,7 @@
 #include "sandbox/activity.h"
 #include "sandbox/contexts.h"
 #include "sandbox/executions.h"
+#include "sandbox/files.h"
 #include "sandbox/language.h"
 #include "sandbox/long_poll.h"
 #include "sandbox/token.h"
@@ -26,6 +27,7 @@ struct agent {
     struct warm *warm; /* NULL: switched off */
     struct contexts contexts;
     struct long_polls *polls;
+    struct files files;
     struct timer *deadline; /* and then the exit */
     struct timer *strays;
     int stray_rounds;

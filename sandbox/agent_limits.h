@@ -12,6 +12,7 @@ struct agent_limits {
     int64_t executions_max; /* at once */
     int64_t pids;
     int64_t workspace_bytes;
+    int64_t upload_bytes; /* of one file */
     bool warm; /* interpreters are kept ready */
 };
 

@@ -41,7 +41,7 @@ ip link set lo up
 cd /
 exec chroot "$root" setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
     env -i "SPILLWAY_SESSION_ID=$3" "SPILLWAY_EPOCH=$4" "SPILLWAY_TOKEN_SHA256=$5" "SPILLWAY_LIMITS=$6" \
-    "CANARY_OF_THE_AGENT=canary-4711" ASAN_OPTIONS=quarantine_size_mb=1 SPILLWAY_AGENT_LISTEN=unix:/run/box/agent.sock /spillway/agent
+    "CANARY_OF_THE_AGENT=canary-4711" ASAN_OPTIONS=quarantine_size_mb=1 $8 SPILLWAY_AGENT_LISTEN=unix:/run/box/agent.sock /spillway/agent
 """
 
 
@@ -80,7 +80,7 @@ def agent_data():
 
 
 class Box:
-    def __init__(self, start=True, cgroup=None, **limits):
+    def __init__(self, start=True, cgroup=None, plain_paths=False, **limits):
         self.folder = tempfile.mkdtemp(prefix="spillway-agent-test-")
         os.chmod(self.folder, 0o755)
         os.mkdir(f"{self.folder}/layers")
@@ -92,7 +92,7 @@ class Box:
         token_sum = hashlib.sha256(TOKEN.encode()).hexdigest()
         command = ["unshare", "--pid", "--mount", "--net", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-c", SETUP, "sh",
                    self.folder, agent_data(), SESSION, EPOCH, token_sum, json.dumps(limits),
-                   os.environ.get("SPILLWAY_AGENT_ROOTFS", "/")]
+                   os.environ.get("SPILLWAY_AGENT_ROOTFS", "/"), "SPILLWAY_AGENT_PLAIN_PATHS=1" if plain_paths else ""]
         if cgroup:
             join = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
             command = ["sh", "-c", join, cgroup] + command

@@ -22,6 +22,22 @@ static void sha256_gives_the_known_sums(void **state)
     assert_string_equal(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+static void pieces_give_the_sum_of_the_whole(void **state)
+{
+    (void)state;
+    char hex[DIGEST_HEX];
+    struct digest *d = digest_begin();
+    digest_add(d, slice_of("a"));
+    digest_add(d, slice_of(""));
+    digest_add(d, slice_of("bc"));
+    digest_end(&d, hex);
+    assert_null(d);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    d = digest_begin();
+    digest_end(&d, NULL);
+    digest_end(&d, NULL);
+}
+
 /* RFC 4231's test cases 1, 2 and 6 (a key longer than a block), and an empty key and text. */
 static void hmac_gives_the_known_sums(void **state)
 {
@@ -57,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_known_sums),
+        cmocka_unit_test(pieces_give_the_sum_of_the_whole),
         cmocka_unit_test(hmac_gives_the_known_sums),
         cmocka_unit_test(equal_compares_every_byte),
     };
