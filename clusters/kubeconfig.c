@@ -261,19 +261,31 @@ static int read_account(const char *host, const char *port, struct kubeconfig *o
     return 0;
 }
 
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && value[0] != '\0' ? value : NULL;
+}
+
+bool kubeconfig_is_around(void)
+{
+    return variable("KUBECONFIG") || variable("KUBERNETES_SERVICE_HOST");
+}
+
 int kubeconfig_find(struct kubeconfig *out, struct err *err)
 {
-    const char *path = getenv("KUBECONFIG");
-    const char *host = getenv("KUBERNETES_SERVICE_HOST");
-    const char *port = getenv("KUBERNETES_SERVICE_PORT");
+    const char *path = variable("KUBECONFIG");
+    const char *host = variable("KUBERNETES_SERVICE_HOST");
+    const char *port = variable("KUBERNETES_SERVICE_PORT");
 
-    if (path && path[0] != '\0') {
+    if (path) {
         if (strchr(path, ':'))
             return err_set(err, ERR_CONFIG, "KUBECONFIG names several files; name one");
         return kubeconfig_read(path, out, err);
     }
-    if (host && host[0] != '\0')
-        return read_account(host, port && port[0] != '\0' ? port : "443", out, err);
+    if (host)
+        return read_account(host, port ? port : "443", out, err);
     return err_set(err, ERR_CONFIG,
                    "no Kubernetes API: neither a URL, a kubeconfig, $KUBECONFIG nor a pod's "
                    "service account");

@@ -11,6 +11,7 @@
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
+#include <stdbool.h>
 
 struct exec_plugin;
 
@@ -32,4 +33,5 @@ int kubeconfig_read(const char *path, struct kubeconfig *out,
 /* The file that $KUBECONFIG names, else the service account of the pod that we run in; ERR_CONFIG
  * where there is neither. */
 int kubeconfig_find(struct kubeconfig *out, struct err *err) CHECK_RESULT;
+bool kubeconfig_is_around(void); /* kubeconfig_find() would have something to read */
 void kubeconfig_fini(struct kubeconfig *c);

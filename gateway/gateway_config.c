@@ -1,5 +1,5 @@
 #include "gateway/gateway_config.h"
-
+#include "clusters/kubeconfig.h"
 #include "gateway/session_id.h"
 
 #include <stdio.h>
@@ -32,7 +32,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "one or two lines of hex (at least 32 digits): the first signs, the second is accepted too"},
     {"kubernetes.url", CONFIG_TEXT, AT(kube_url), "", 0, 0,
      "plain URL of the API server (the embedded node); wins over the kubeconfig"},
-    {"kubernetes.kubeconfig", CONFIG_TEXT, AT(kube_config), "", 0, 0, "path of a kubeconfig"},
+    {"kubernetes.kubeconfig", CONFIG_TEXT, AT(kube_config), "", 0, 0,
+     "path of a kubeconfig; without it $KUBECONFIG, else the service account of our pod"},
     {"kubernetes.namespace", CONFIG_TEXT, AT(kube_namespace), "sandboxes", 0, 0,
      "namespace of the sandbox pods"},
     {"kubernetes.call_timeout", CONFIG_DURATION_MS, AT(kube_call_ms), "10s", 100, MINUTE,
@@ -161,8 +162,10 @@ static int check_words(const struct gateway_config *c, struct err *err)
         return err_set(err, ERR_CONFIG, "site: '%s' is not a DNS label", c->site);
     if (*c->name && !session_id_is_name(slice_of(c->name)))
         return err_set(err, ERR_CONFIG, "name: '%s' is not 1 to 64 of A-Z a-z 0-9 . _ -", c->name);
-    if (!*c->kube_url && !*c->kube_config)
-        return err_set(err, ERR_CONFIG, "kubernetes.url or kubernetes.kubeconfig is needed");
+    if (!*c->kube_url && !*c->kube_config && !kubeconfig_is_around())
+        return err_set(err, ERR_CONFIG,
+                       "kubernetes.url or kubernetes.kubeconfig is needed: this is no pod, and there "
+                       "is no $KUBECONFIG");
     if (strcmp(c->agent_delivery, "init_container") != 0 && strcmp(c->agent_delivery, "baked") != 0)
         return err_set(err, ERR_CONFIG, "agent.delivery: '%s' is neither init_container nor baked",
                        c->agent_delivery);
