@@ -9,6 +9,7 @@
 #include "sandbox/fd_watch.h"
 #include "sandbox/launcher.h"
 #include "sandbox/memory_events.h"
+#include "sandbox/run_extras.h"
 #include "sandbox/user_env.h"
 #include "sandbox/warm.h"
 #include <errno.h>
@@ -311,31 +312,6 @@ static int check_cwd(const char *cwd, struct err *err)
     return 0;
 }
 
-static void add_env(struct text_list *env, const char *name, const char *value)
-{
-    env->items = mem_resize(env->items, (env->count + 2) * sizeof(*env->items));
-    env->items[env->count++] = mem_format("%s=%s", name, value);
-    env->items[env->count] = NULL;
-}
-
-/* Runners take these names out of the environment before the code sees it; a client cannot give
- * any that begins so. */
-static int write_extras(struct execution *e, struct exec_request *r, struct err *err)
-{
-    int rc = 0;
-    if (r->event && !e->language->value)
-        return err_set(err, ERR_INVALID_ARGUMENT, "event: %s has no handlers", e->language->name);
-    if (r->event)
-        rc = code_file_write_event(&e->file, (struct slice){r->event, r->event_len}, err);
-    if (rc == 0 && r->event)
-        add_env(&r->env, "SPILLWAY_EVENT", e->file.event);
-    if (rc == 0 && r->context[0] && r->stdin_len > 0)
-        rc = code_file_write_input(&e->file, (struct slice){r->stdin_data, r->stdin_len}, err);
-    if (rc == 0 && e->file.input)
-        add_env(&r->env, "SPILLWAY_STDIN", e->file.input);
-    return rc;
-}
-
 static int launch(struct execution *e, const struct exec_request *r, const char *cwd,
                   const char *filename, struct launched *out, struct err *err)
 {
@@ -446,11 +422,7 @@ static int run_in_context(struct execution *e, const struct exec_request *r, con
     if (context_language(c) != e->language)
         return err_set(err, ERR_INVALID_ARGUMENT, "the context %s is of %s", r->context,
                        context_language(c)->name);
-    struct text_list args = {mem_array(r->args.count + 3, sizeof(*args.items)), 0};
-    args.items[args.count++] = mem_text(e->file.path);
-    args.items[args.count++] = mem_text(filename);
-    for (size_t i = 0; i < r->args.count; i++)
-        args.items[args.count++] = mem_text(r->args.items[i]);
+    struct text_list args = run_extras_args(e->file.path, filename, &r->args);
     int rc = context_run(c, r->cwd ? cwd : "", &args, &r->env, &client, err);
     text_list_fini(&args);
     if (rc < 0)
@@ -492,7 +464,7 @@ struct execution *execution_start(const struct execution_host *host, const char 
     if (rc == 0)
         rc = code_file_write(&e->file, filename, (struct slice){r->code, r->code_len}, err);
     if (rc == 0)
-        rc = write_extras(e, r, err);
+        rc = run_extras_write(&e->file, e->language, r, err);
     e->started_ms = world_now_ms(world_of(e));
     e->started_wall_ms = world_wall_ms(world_of(e));
     if (rc == 0)
