@@ -4,6 +4,7 @@ import os
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 MNT_DETACH = 2
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -25,6 +26,10 @@ def setns(descriptor, kind):
 
 def set_parent_death_signal(signum):
     check(libc.prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0), "prctl")
+
+
+def become_subreaper():
+    check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
 def unmount(path):

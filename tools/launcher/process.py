@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from linux import set_parent_death_signal
+from linux import become_subreaper, set_parent_death_signal
 from output import Failed, complain, say, tail
 
 WATCHED = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -142,6 +142,8 @@ class Supervisor:
         self.restart = restart
         self.stopping = False
         self.changed = lambda: None
+        # Containers whose node was killed come here, so that they are no zombies where the machine's process 1 reaps slowly.
+        become_subreaper()
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
     def start(self, program):
