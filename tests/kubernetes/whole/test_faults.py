@@ -215,7 +215,7 @@ def test_idle_and_hard_time_out(site, client):
 def test_gateways_see_real_usage(site):
     """metrics-server's figures reach the watermark: with the least-privilege Role, some 15 s after the start."""
     def known():
-        with open(f"{site.state_dir}/local/gateway-1.log", encoding="utf-8") as log:
-            return any("event=usage_known" in line and "nodes=1" in line for line in log)
+        metrics = site.metrics("gateway-1")
+        return metrics.total("spillway_usage_known") == 1 and metrics.total("spillway_usage_coverage_ratio") == 1
     until(known, 90, "the gateway knows the node's usage", every=0.5)
-
+    assert 0 < site.metrics("gateway-1").total("spillway_usage_ratio", resource="memory") < 1
