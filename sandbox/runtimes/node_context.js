@@ -64,7 +64,16 @@ async function program(texts) {
     code = 1;
   }
   running = null;
+  await Promise.all([process.stdout, process.stderr].map(flushed));
   socket.write(`D${Number(process.exitCode) || code}\n`);
+}
+
+// A full pipe makes a stream keep what it has; it belongs to this program.
+function flushed(stream) {
+  return new Promise((resolve) => {
+    if (stream.writableLength > 0 && !stream.destroyed) stream.write('', resolve);
+    else resolve();
+  });
 }
 
 // What fails later, in a timer of a program that is done, does not take the context with it.

@@ -132,9 +132,11 @@ def call_handler(scope, event_file):
 
 def run(source, name, scope, event_file=None):
     body, last = split(source, name)
-    exec(body, scope)
-    value = eval(last, scope) if last is not None else None
-    displays.figures()
+    try:
+        exec(body, scope)
+        value = eval(last, scope) if last is not None else None
+    finally:
+        displays.figures()
     if event_file is not None:
         call_handler(scope, event_file)
     elif value is not None:
