@@ -5,6 +5,7 @@
 #include "clusters/kube_store.h"
 #include "gateway/api.h"
 #include "gateway/auth.h"
+#include "gateway/edge_sync.h"
 #include "gateway/ending.h"
 #include "gateway/environments.h"
 #include "gateway/gateway.h"
@@ -155,6 +156,7 @@ static int build(struct gateway *g, struct err *err)
     g->edge = edge_reservations_new(g->redis, g->conf.site, RESERVATION_MS, EDGE_SETTLE_MS);
     g->results = result_store_new(g->redis, g->conf.limits.tombstone_ms);
     g->peers = peers_new(g->loop, g->redis, g->conf.site, g->name);
+    edge_sync_start(g);
     session_sync_start(g);
     g->sweeper = sweeper_new(g);
     return 0;

@@ -7,6 +7,7 @@
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
 #include "clusters/pod_manifest.h"
+#include "gateway/edge_sync.h"
 #include "gateway/environments.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
@@ -33,6 +34,7 @@ struct placement {
     struct json_t *pod;
     struct kube_resources shape;
     enum decision_reason reason;
+    char edge_key[EDGE_KEY_SIZE];
     bool adopt_any;
     int tries;
     struct timer *timer;
@@ -55,7 +57,7 @@ static void succeed(struct placement *p)
     struct gateway *g = p->g;
     struct session *s = p->s;
     reservations_seen(g->reservations, s->id, world_now_ms(g->world));
-    edge_reservations_seen(g->edge, s->id);
+    edge_reservations_seen(g->edge, p->edge_key);
     if (session_state(s) == SESSION_PENDING)
         fsm_move(&s->fsm, SESSION_CREATING);
     tender_start(g, s);
@@ -68,7 +70,7 @@ static void fail(struct placement *p, const struct err *err)
     struct gateway *g = p->g;
     struct session *s = p->s;
     reservations_release(g->reservations, s->id);
-    edge_reservations_release(g->edge, s->id);
+    edge_reservations_release(g->edge, p->edge_key);
     watermark_feed_dropped(g->feed, s->id);
     s->failure = *err;
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
@@ -287,11 +289,10 @@ static int64_t see_room(void *user)
     return local.room - local.reserve;
 }
 
-static bool see_session(const char *session_id, void *user)
+static bool see_pod(const char *key, void *user)
 {
     struct placement *p = user;
-    const struct kube_pod *pod = kube_store_session(p->g->store, session_id);
-    return pod && kube_pod_alive(pod);
+    return edge_sync_sees(p->g, key);
 }
 
 /* Redis may not have heard of all of them yet. */
@@ -324,13 +325,13 @@ static void on_agreed(enum edge_answer answer, void *user)
 
 static void agree(struct placement *p)
 {
-    static const struct edge_view VIEW = {see_room, see_session};
+    static const struct edge_view VIEW = {see_room, see_pod};
     struct gateway *g = p->g;
     if (edge_is_near(see_room(p), count_recent(p), count_gateways(g))) {
-        edge_reservations_take(g->edge, p->s->id, &VIEW, on_agreed, p);
+        edge_reservations_take(g->edge, p->edge_key, &VIEW, on_agreed, p);
         return;
     }
-    edge_reservations_note(g->edge, p->s->id);
+    edge_reservations_note(g->edge, p->edge_key);
     count_placement(g, p->reason);
     create_pod(p);
 }
@@ -381,6 +382,7 @@ struct session *placement_start(struct gateway *g, const char *id, const char *t
     p->pod = build_pod(g, s, req);
     p->shape = shape;
     p->reason = d.reason;
+    edge_sync_key(s, p->edge_key);
     p->adopt_any = adopt_any;
     p->timer = timer_new(g->world, on_timer, p);
     session_table_add(g->sessions, s);

@@ -8,12 +8,13 @@
 #include <utlist.h>
 
 #define NEAR_PER_GATEWAY 4
-#define ROUNDS           3     /* of one question: the others come and go meanwhile */
-#define MEMBERS_MAX      256   /* that an answer lists */
-#define SEEN_BYTES_MAX   32768 /* 256 names of 63 letters and more */
+#define ROUNDS           3   /* of one question: the others come and go meanwhile */
+#define MEMBERS_MAX      256 /* that an answer lists */
+#define SEEN_BYTES_MAX   (MEMBERS_MAX * (EDGE_KEY_MAX + 1)) /* MEMBERS_MAX keys */
 #define NO_LIMIT         "1000000000"
 
-/* KEYS[1]; ARGV: session, time to live, room, the sessions that are seen. 1, or who is in the way.
+/* KEYS[1]; ARGV: the placement, time to live, room, the placements that are seen. 1, or who is in
+ * the way.
  */
 static const char TAKE[] =
     "local t = redis.call('TIME') "
@@ -28,7 +29,7 @@ static const char TAKE[] =
     "redis.call('PEXPIRE', KEYS[1], ARGV[2] * 2) "
     "return 1";
 
-/* KEYS[1]; ARGV: session, how long it still counts. */
+/* KEYS[1]; ARGV: the placement, how long it still counts. */
 static const char SETTLE[] = "local t = redis.call('TIME') "
                              "local now = t[1] * 1000 + math.floor(t[2] / 1000) "
                              "return redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])";
@@ -40,7 +41,7 @@ struct question {
     edge_done_f *done;
     void *user;
     int rounds;
-    char session_id[64];
+    char key[EDGE_KEY_MAX + 1];
 };
 
 struct edge_reservations {
@@ -97,7 +98,7 @@ static void answer(struct question *q, enum edge_answer a)
 static size_t list_seen(const struct question *q, const struct redis_value *members,
                         struct buf *seen)
 {
-    char id[64];
+    char id[EDGE_KEY_MAX + 1];
     size_t count = 0;
 
     for (size_t i = 0; i < members->count; i++) {
@@ -147,12 +148,12 @@ static void ask(struct question *q, struct slice seen)
 
     snprintf(room, sizeof(room), "%" PRId64, q->view->room(q->user));
     const struct slice args[] = {
-        slice_of("EVAL"),        slice_of(TAKE),      slice_of("1"),  slice_of(e->key),
-        slice_of(q->session_id), slice_of(e->ttl_ms), slice_of(room), seen};
+        slice_of("EVAL"), slice_of(TAKE),      slice_of("1"),  slice_of(e->key),
+        slice_of(q->key), slice_of(e->ttl_ms), slice_of(room), seen};
     redis_command(e->redis, args, ARRAY_LEN(args), on_answer, q);
 }
 
-void edge_reservations_take(struct edge_reservations *e, const char *session_id,
+void edge_reservations_take(struct edge_reservations *e, const char *key,
                             const struct edge_view *view, edge_done_f *done, void *user)
 {
     struct question *q = mem_alloc(sizeof(*q));
@@ -161,7 +162,7 @@ void edge_reservations_take(struct edge_reservations *e, const char *session_id,
     q->view = view;
     q->done = done;
     q->user = user;
-    snprintf(q->session_id, sizeof(q->session_id), "%s", session_id);
+    snprintf(q->key, sizeof(q->key), "%s", key);
     DL_APPEND(e->questions, q);
     ask(q, slice_of(""));
 }
@@ -175,27 +176,26 @@ static void ignore(const struct redis_value *value, const struct err *err, void 
     (void)user;
 }
 
-void edge_reservations_note(struct edge_reservations *e, const char *session_id)
+void edge_reservations_note(struct edge_reservations *e, const char *key)
 {
-    const struct slice args[] = {slice_of("EVAL"),   slice_of(TAKE),       slice_of("1"),
-                                 slice_of(e->key),   slice_of(session_id), slice_of(e->ttl_ms),
+    const struct slice args[] = {slice_of("EVAL"),   slice_of(TAKE), slice_of("1"),
+                                 slice_of(e->key),   slice_of(key),  slice_of(e->ttl_ms),
                                  slice_of(NO_LIMIT), slice_of("")};
 
     redis_command(e->redis, args, ARRAY_LEN(args), ignore, NULL);
 }
 
-void edge_reservations_seen(struct edge_reservations *e, const char *session_id)
+void edge_reservations_seen(struct edge_reservations *e, const char *key)
 {
-    const struct slice args[] = {slice_of("EVAL"), slice_of(SETTLE),     slice_of("1"),
-                                 slice_of(e->key), slice_of(session_id), slice_of(e->settle_ms)};
+    const struct slice args[] = {slice_of("EVAL"), slice_of(SETTLE), slice_of("1"),
+                                 slice_of(e->key), slice_of(key),    slice_of(e->settle_ms)};
 
     redis_command(e->redis, args, ARRAY_LEN(args), ignore, NULL);
 }
 
-void edge_reservations_release(struct edge_reservations *e, const char *session_id)
+void edge_reservations_release(struct edge_reservations *e, const char *key)
 {
-    redis_command(e->redis,
-                  (struct slice[]){slice_of("ZREM"), slice_of(e->key), slice_of(session_id)}, 3,
+    redis_command(e->redis, (struct slice[]){slice_of("ZREM"), slice_of(e->key), slice_of(key)}, 3,
                   ignore, NULL);
 }
 

@@ -8,12 +8,15 @@
  *
  * Placements of several shapes count one slot each: who asks for much may still meet a full node,
  * and is moved as unschedulable.
+ * A placement goes by a key of the caller's, without blanks, at most EDGE_KEY_MAX bytes.
  * Callbacks: exactly once, never before the call returned, and not after edge_reservations_free().
  */
 #pragma once
 #include "base/cc.h"
 #include <stdbool.h>
 #include <stdint.h>
+
+#define EDGE_KEY_MAX 127
 
 struct redis_client;
 struct edge_reservations;
@@ -28,7 +31,7 @@ typedef void edge_done_f(enum edge_answer answer, void *user);
 /* What the asking gateway sees; asked in one turn, so that both fit together. */
 struct edge_view {
     int64_t (*room)(void *user); /* slots for it, its own placements on their way not deducted */
-    bool (*sees)(const char *session_id, void *user); /* its pod, which takes room already */
+    bool (*sees)(const char *key, void *user); /* its pod takes room already */
 };
 
 /* `ttl_ms`: how long a placement counts that nobody takes back. `settle_ms`: after it was seen. */
@@ -36,12 +39,12 @@ struct edge_reservations *edge_reservations_new(struct redis_client *r, const ch
                                                 int64_t ttl_ms, int64_t settle_ms) CHECK_RESULT;
 void edge_reservations_free(struct edge_reservations **e);
 /* Borrows `view` and `user` until the answer. */
-void edge_reservations_take(struct edge_reservations *e, const char *session_id,
+void edge_reservations_take(struct edge_reservations *e, const char *key,
                             const struct edge_view *view, edge_done_f *done, void *user);
 /* Far from the edge: lets the others know and waits for nobody. */
-void edge_reservations_note(struct edge_reservations *e, const char *session_id);
-void edge_reservations_seen(struct edge_reservations *e, const char *session_id);
-void edge_reservations_release(struct edge_reservations *e, const char *session_id);
+void edge_reservations_note(struct edge_reservations *e, const char *key);
+void edge_reservations_seen(struct edge_reservations *e, const char *key);
+void edge_reservations_release(struct edge_reservations *e, const char *key);
 
 /* -- the pure part -- */
 
