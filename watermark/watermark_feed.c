@@ -2,14 +2,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/world.h"
+#include "clusters/kube_quota.h"
 #include "clusters/kube_store.h"
 #include "clusters/kube_usage.h"
 #include "watermark/reservations.h"
+#include "watermark/slots.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TICK_MS       1000
+#define QUOTA_MS      15000
 #define PROBES_MAX    8     /* more are never let in at a time */
 #define PROBE_LOST_MS 30000 /* a probe that was never bound */
 
@@ -25,7 +28,9 @@ struct watermark_feed {
     struct watermark_feed_conf conf;
     struct capacity *capacity;
     struct level level;
-    struct kube_usage *usage; /* NULL: not asked for */
+    struct kube_usage *usage;   /* NULL: not asked for */
+    struct kube_quota *quota;   /* NULL: as if there were none */
+    struct kube_resources here; /* asked for by all living pods of the namespace */
     struct site_usage site_usage;
     struct timer *tick;
     struct probe probes[PROBES_MAX];
@@ -56,10 +61,29 @@ static bool is_seen(const struct watermark_feed *f)
     return kube_store_synced(f->store) && kube_store_connected(f->store);
 }
 
+/* A quota may leave less than the nodes. */
+static int64_t quota_slots(const struct watermark_feed *f, const struct kube_resources *shape)
+{
+    const struct kube_resources *hard = kube_quota_hard(f->quota);
+    const struct kube_resources left = {
+        hard->millicpu - f->here.millicpu, hard->memory_bytes - f->here.memory_bytes,
+        hard->ephemeral_bytes - f->here.ephemeral_bytes, hard->pods - f->here.pods};
+
+    return slots_on(&left, shape);
+}
+
+static int64_t room_for(struct watermark_feed *f, const struct kube_resources *shape)
+{
+    int64_t room = capacity_slots(f->capacity, shape);
+    int64_t allowed = f->quota ? quota_slots(f, shape) : INT64_MAX;
+
+    return room < allowed ? room : allowed;
+}
+
 static int64_t free_slots(struct watermark_feed *f, const struct kube_resources *shape)
 {
-    int64_t slots = capacity_slots(f->capacity, shape) -
-                    reservations_count(f->reservations, world_now_ms(f->world));
+    int64_t slots =
+        room_for(f, shape) - reservations_count(f->reservations, world_now_ms(f->world));
 
     return slots > 0 ? slots : 0;
 }
@@ -150,10 +174,19 @@ static bool is_bound(const struct kube_pod *p)
     return p->node_name[0] != '\0';
 }
 
+static void add_here(struct watermark_feed *f, const struct kube_resources *r, int64_t sign)
+{
+    f->here.millicpu += sign * r->millicpu;
+    f->here.memory_bytes += sign * r->memory_bytes;
+    f->here.ephemeral_bytes += sign * r->ephemeral_bytes;
+    f->here.pods += sign * r->pods;
+}
+
 static void count_out(struct watermark_feed *f, const struct kube_pod *p)
 {
     if (!kube_pod_alive(p))
         return;
+    add_here(f, &p->requests, -1);
     if (is_bound(p))
         capacity_remove_bound(f->capacity, p->node_name, &p->requests, is_session(p));
     else
@@ -164,6 +197,7 @@ static void count_in(struct watermark_feed *f, const struct kube_pod *p)
 {
     if (!kube_pod_alive(p))
         return;
+    add_here(f, &p->requests, 1);
     if (is_bound(p))
         capacity_add_bound(f->capacity, p->node_name, &p->requests, is_session(p));
     else
@@ -316,6 +350,8 @@ struct watermark_feed *watermark_feed_new(struct world *w, struct kube_store *s,
     if (conf->usage)
         f->usage = kube_usage_new(
             k, &(struct kube_usage_conf){.interval_ms = conf->usage_interval_ms}, on_measured, f);
+    if (k)
+        f->quota = kube_quota_new(k, QUOTA_MS);
     f->tick = timer_new(w, on_tick, f);
     timer_start(w, f->tick, TICK_MS, TICK_MS);
     return f;
@@ -330,6 +366,7 @@ void watermark_feed_free(struct watermark_feed **at)
         return;
     timer_free(f->world, &f->tick);
     kube_usage_free(&f->usage);
+    kube_quota_free(&f->quota);
     capacity_free(&f->capacity);
     free(f);
 }
@@ -344,7 +381,7 @@ void watermark_feed_take(struct watermark_feed *f, const struct kube_resources *
         .known = is_seen(f),
         .taken_ms = world_now_ms(f->world),
         .slots = free_slots(f, shape),
-        .room = capacity_slots(f->capacity, shape),
+        .room = room_for(f, shape),
         .reserve = level_reserve(&f->level),
         .state = level_state(&f->level),
         .state_reason = f->level.reason,

@@ -23,7 +23,8 @@ struct watermark_feed_conf {
     struct kube_resources shape; /* of the usual sandbox: the level counts slots of it */
 };
 
-/* `k` is asked for measurements; NULL when conf->usage is false. */
+/* `k` is asked for quotas and measurements; NULL: there is nobody to ask, and conf->usage is false.
+ */
 struct watermark_feed *watermark_feed_new(struct world *w, struct kube_store *s,
                                           struct kube_client *k, struct reservations *r,
                                           const struct watermark_feed_conf *conf) CHECK_RESULT;
