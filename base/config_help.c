@@ -99,6 +99,16 @@ void config_print_help(const char *program, const struct config_key *keys, size_
     }
 }
 
+/* A bar would end the cell. */
+static void print_cell(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '|')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
 void config_print_markdown(const char *program, const struct config_key *keys, size_t count,
                            FILE *out)
 {
@@ -116,6 +126,8 @@ void config_print_markdown(const char *program, const struct config_key *keys, s
         fputs(" | ", out);
         if (has_range(k))
             print_range(out, k);
-        fprintf(out, " | %s |\n", k->help);
+        fputs(" | ", out);
+        print_cell(out, k->help);
+        fputs(" |\n", out);
     }
 }

@@ -298,9 +298,10 @@ static void print_child(struct buf *out, const struct metric *c)
         print_sample(out, c, "", NULL, c->value);
 }
 
+static const char *const TYPES[] = {"counter", "gauge", "histogram"};
+
 void metrics_print(const struct metrics *m, struct buf *out)
 {
-    static const char *const TYPES[] = {"counter", "gauge", "histogram"};
     for (const struct metric_family *f = m->families; f; f = f->next) {
         buf_addf(out, "# HELP %s ", f->name);
         print_escaped(out, f->help ? f->help : "", false);
@@ -309,5 +310,16 @@ void metrics_print(const struct metrics *m, struct buf *out)
             print_child(out, c);
         if (f->other)
             print_child(out, f->other);
+    }
+}
+
+void metrics_print_markdown(const struct metrics *m, struct buf *out)
+{
+    buf_add_text(out, "| metric | type | labels | what |\n|---|---|---|---|\n");
+    for (const struct metric_family *f = m->families; f; f = f->next) {
+        buf_addf(out, "| `%s` | %s |", f->name, TYPES[f->type]);
+        for (int i = 0; i < f->label_count; i++)
+            buf_addf(out, "%s `%s`", i ? "," : "", f->labels[i]);
+        buf_addf(out, " | %s |\n", f->help);
     }
 }

@@ -28,6 +28,8 @@ void metric_set(struct metric *c, double value);     /* gauge */
 void metric_observe(struct metric *c, double value); /* histogram */
 double metric_value(const struct metric *c);         /* counter, gauge; histogram: count */
 void metrics_print(const struct metrics *m, struct buf *out);
+/* The families as a Markdown table, for the documentation. */
+void metrics_print_markdown(const struct metrics *m, struct buf *out);
 
 /* Bounds in seconds from 1 ms to 60 s, for latencies. */
 extern const double METRICS_LATENCY_BUCKETS[];

@@ -1,5 +1,4 @@
 #include "clusters/kube_watch.h"
-#include "base/fsm.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/world.h"
@@ -50,7 +49,7 @@
 enum kube_watch_state { KUBE_WATCH_STATES(FSM_ENUM) };
 
 static const struct fsm_state STATES[] = {KUBE_WATCH_STATES(FSM_STATE)};
-static const struct fsm_table TABLE = {"kube_watch", STATES, ARRAY_LEN(STATES)};
+const struct fsm_table KUBE_WATCH_FSM = {"kube_watch", STATES, ARRAY_LEN(STATES)};
 
 struct kube_watch {
     struct kube_client *client;
@@ -511,7 +510,7 @@ struct kube_watch *kube_watch_new(struct kube_client *k, const struct kube_watch
     w->timer = timer_new(w->world, on_timer, w);
     w->hangup = timer_new(w->world, hang_up, w);
     line_splitter_init(&w->lines, LINE_BYTES_MAX);
-    fsm_init(&w->fsm, &TABLE, KUBE_WATCH_IDLE);
+    fsm_init(&w->fsm, &KUBE_WATCH_FSM, KUBE_WATCH_IDLE);
     return w;
 }
 

@@ -7,12 +7,15 @@
  * from within them. */
 #pragma once
 #include "base/err.h"
+#include "base/fsm.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct kube_client;
 struct kube_watch;
 struct json_t;
+
+extern const struct fsm_table KUBE_WATCH_FSM;
 
 enum kube_event { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
 

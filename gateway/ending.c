@@ -1,6 +1,5 @@
 #include "gateway/ending.h"
 
-#include "base/fsm.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -47,7 +46,7 @@
 
 enum ending_step { STEPS(FSM_ENUM) ENDING_STEP_COUNT };
 static const struct fsm_state STEP_STATES[] = {STEPS(FSM_STATE)};
-static const struct fsm_table STEP_TABLE = {"ending", STEP_STATES, ENDING_STEP_COUNT};
+const struct fsm_table ENDING_FSM = {"ending", STEP_STATES, ENDING_STEP_COUNT};
 
 struct cause {
     const char *word;
@@ -570,7 +569,7 @@ void ending_start(struct gateway *g, struct session *s, enum ending_cause cause)
         KV("reason", s->reason));
     if (CAUSES[cause].forced)
         show_stopping(e);
-    fsm_init(&e->fsm, &STEP_TABLE,
+    fsm_init(&e->fsm, &ENDING_FSM,
              CAUSES[cause].asks_agent ? ENDING_STEP_QUIESCE : ENDING_STEP_LOOK);
     step(e);
 }

@@ -10,6 +10,7 @@
  * (then the session is tended again). */
 #pragma once
 #include "base/cc.h"
+#include "base/fsm.h"
 
 struct gateway;
 struct session;
@@ -31,6 +32,8 @@ enum ending_cause {
     ENDING_CAUSES(X)
 #undef X
 };
+
+extern const struct fsm_table ENDING_FSM; /* its steps */
 
 /* Begins the end; where one runs already, a forced cause makes it forced. */
 void ending_start(struct gateway *g, struct session *s, enum ending_cause cause);

@@ -219,3 +219,8 @@ void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct 
     set(m->cache_bytes, (double)record_cache_bytes(g->records));
     metrics_print(m->registry, out);
 }
+
+void gateway_metrics_print_markdown(const struct gateway_metrics *m, struct buf *out)
+{
+    metrics_print_markdown(m->registry, out);
+}

@@ -22,3 +22,5 @@ void gateway_metrics_takeover(struct gateway_metrics *m);
 
 /* Reads the gauges from the gateway and prints all. */
 void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct buf *out);
+/* The table of all families, for the documentation. */
+void gateway_metrics_print_markdown(const struct gateway_metrics *m, struct buf *out);

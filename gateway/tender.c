@@ -1,6 +1,5 @@
 #include "gateway/tender.h"
 
-#include "base/fsm.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -36,7 +35,7 @@
     X(TENDER, TENDING, 0)
 enum tender_states { STATES(FSM_ENUM) TENDER_STATE_COUNT };
 static const struct fsm_state STATE_ROWS[] = {STATES(FSM_STATE)};
-static const struct fsm_table TENDER_TABLE = {"tender", STATE_ROWS, TENDER_STATE_COUNT};
+const struct fsm_table TENDER_FSM = {"tender", STATE_ROWS, TENDER_STATE_COUNT};
 
 struct tender {
     struct gateway *g;
@@ -363,7 +362,7 @@ void tender_start(struct gateway *g, struct session *s)
     t->call_timer = timer_new(g->world, on_call_timer, t);
     t->due_timer = timer_new(g->world, on_due_timer, t);
     t->copy_timer = timer_new(g->world, on_copy_timer, t);
-    fsm_init(&t->fsm, &TENDER_TABLE, TENDER_WAITING);
+    fsm_init(&t->fsm, &TENDER_FSM, TENDER_WAITING);
     s->tender = t;
     /* What is remembered may be of before another gateway tended it. */
     s->activity.seq = 0;

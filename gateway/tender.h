@@ -9,10 +9,13 @@
  * tender at any time. Ownership: the tender belongs to its session (s->tender). */
 #pragma once
 #include "base/cc.h"
+#include "base/fsm.h"
 
 struct gateway;
 struct session;
 struct tender;
+
+extern const struct fsm_table TENDER_FSM;
 
 /* Does nothing where there is one already, or an ending. */
 void tender_start(struct gateway *g, struct session *s);

@@ -11,7 +11,7 @@
 #define FRESH_MS          1000 /* so long a kept connection is trusted without a look */
 
 static const struct fsm_state CONN_STATES[] = {UPSTREAM_CONN_STATES(FSM_STATE)};
-static const struct fsm_table CONN_TABLE = {"upstream_conn", CONN_STATES, ARRAY_LEN(CONN_STATES)};
+const struct fsm_table UPSTREAM_CONN_FSM = {"upstream_conn", CONN_STATES, ARRAY_LEN(CONN_STATES)};
 
 static void turn(struct upstream_conn *c);
 
@@ -427,7 +427,7 @@ struct upstream_conn *upstream_conn_open(struct upstream_target_pool *t)
     struct upstream_conn *c = mem_alloc(sizeof(*c));
     struct sockaddr_storage to = {0};
     c->target = t;
-    fsm_init(&c->state, &CONN_TABLE, UPSTREAM_CONN_CONNECTING);
+    fsm_init(&c->state, &UPSTREAM_CONN_FSM, UPSTREAM_CONN_CONNECTING);
     uv_tcp_init(loop_uv(t->pool->loop), &c->tcp);
     c->tcp.data = c;
     c->connect_req.data = c;

@@ -23,6 +23,7 @@
     X(UPSTREAM_CONN, CLOSED, 0)
 
 enum upstream_conn_state { UPSTREAM_CONN_STATES(FSM_ENUM) };
+extern const struct fsm_table UPSTREAM_CONN_FSM;
 
 struct upstream_target_pool {
     struct upstream_target key; /* zeroed behind the host's end: it is hashed */

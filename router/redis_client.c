@@ -6,7 +6,6 @@
  * nobody touches it; who ends one himself (drop) first forgets it and answers what waits on it,
  * then calls redisAsyncFree() as the last thing. */
 #include "router/redis_client.h"
-#include "base/fsm.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "router/redis_url.h"
@@ -38,7 +37,7 @@
 enum redis_state { REDIS_STATES(FSM_ENUM) };
 
 static const struct fsm_state STATES[] = {REDIS_STATES(FSM_STATE)};
-static const struct fsm_table TABLE = {"redis_client", STATES, ARRAY_LEN(STATES)};
+const struct fsm_table REDIS_CLIENT_FSM = {"redis_client", STATES, ARRAY_LEN(STATES)};
 
 struct command {
     struct command *prev, *next;
@@ -544,7 +543,7 @@ struct redis_client *redis_client_new(struct loop *l, const char *url, const cha
     r->timer = timer_new(r->world, on_timer, r);
     r->watchdog = timer_new(r->world, on_watchdog, r);
     r->refusal = timer_new(r->world, on_refusal, r);
-    fsm_init(&r->fsm, &TABLE, REDIS_WAITING);
+    fsm_init(&r->fsm, &REDIS_CLIENT_FSM, REDIS_WAITING);
     timer_start(r->world, r->timer, 0, 0);
     return r;
 }

@@ -7,6 +7,7 @@
  * turn. */
 #pragma once
 #include "base/err.h"
+#include "base/fsm.h"
 #include "base/slice.h"
 #include <stdint.h>
 
@@ -32,5 +33,7 @@ void redis_command(struct redis_client *r, const struct slice *args, int count, 
 bool redis_client_up(const struct redis_client *r);
 /* What went wrong last, for people; "" while the connection is good. */
 const char *redis_client_error(const struct redis_client *r);
+
+extern const struct fsm_table REDIS_CLIENT_FSM;
 
 #define REDIS_ARGS_MAX 32 /* of one command */

@@ -24,7 +24,7 @@
 #define CONTROL_WORD_MAX 16
 
 static const struct fsm_state STATES[] = {CONTEXT_STATES(FSM_STATE)};
-static const struct fsm_table TABLE = {"context", STATES, CONTEXT_STATE_COUNT};
+const struct fsm_table CONTEXT_FSM = {"context", STATES, CONTEXT_STATE_COUNT};
 
 struct context {
     struct fsm fsm;
@@ -319,7 +319,7 @@ struct context *context_start(const struct context_host *host, const char *id,
     }
     struct context *c = mem_alloc(sizeof(*c));
     *c = (struct context){.host = host, .language = language};
-    fsm_init(&c->fsm, &TABLE, CONTEXT_IDLE);
+    fsm_init(&c->fsm, &CONTEXT_FSM, CONTEXT_IDLE);
     snprintf(c->id, sizeof(c->id), "%s", id);
     int rc = launch(c, theirs, &l, err);
     close(theirs);

@@ -19,6 +19,7 @@
     X(CONTEXT, KILLING, FSM_TO(CONTEXT_ENDED))                                                     \
     X(CONTEXT, ENDED, 0)
 enum context_state { CONTEXT_STATES(FSM_ENUM) CONTEXT_STATE_COUNT };
+extern const struct fsm_table CONTEXT_FSM;
 
 enum context_stream { CONTEXT_STDOUT, CONTEXT_STDERR, CONTEXT_VALUE, CONTEXT_STREAMS };
 

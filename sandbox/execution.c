@@ -26,7 +26,7 @@
 #define KILL_ROUNDS_MAX  40
 
 static const struct fsm_state STATES[] = {EXECUTION_STATES(FSM_STATE)};
-static const struct fsm_table TABLE = {"execution", STATES, EXECUTION_STATE_COUNT};
+const struct fsm_table EXECUTION_FSM = {"execution", STATES, EXECUTION_STATE_COUNT};
 
 struct execution {
     struct fsm fsm;
@@ -363,7 +363,7 @@ static struct execution *make(const struct execution_host *host, const char *id,
                               const struct language *language, const struct exec_request *r)
 {
     struct execution *e = mem_alloc(sizeof(*e));
-    fsm_init(&e->fsm, &TABLE, EXECUTION_RUNNING);
+    fsm_init(&e->fsm, &EXECUTION_FSM, EXECUTION_RUNNING);
     e->host = host;
     e->language = language;
     e->background = r->background;

@@ -19,6 +19,8 @@
     X(EXECUTION, ENDED, 0)
 enum execution_state { EXECUTION_STATES(FSM_ENUM) EXECUTION_STATE_COUNT };
 
+extern const struct fsm_table EXECUTION_FSM;
+
 enum execution_cause {
     EXECUTION_BY_EXIT, /* the code ended by itself */
     EXECUTION_BY_TIMEOUT,

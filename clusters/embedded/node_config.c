@@ -5,7 +5,7 @@
 
 #define AT(field) offsetof(struct node_config, field)
 
-static const struct config_key keys[] = {
+const struct config_key NODE_CONFIG_KEYS[] = {
     {"name", CONFIG_TEXT, AT(name), "node-1", 0, 0, "name of the node object"},
     {"listen", CONFIG_TEXT_LIST, AT(listen), "", 0, 0,
      "addresses of the API: 127.0.0.1:8001, unix:/path, fd:3; an inherited socket named api is "
@@ -41,6 +41,7 @@ static const struct config_key keys[] = {
      "namespace that exists from the start"},
     {"log_level", CONFIG_TEXT, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
 };
+const size_t NODE_CONFIG_KEY_COUNT = ARRAY_LEN(NODE_CONFIG_KEYS);
 
 static int check_paths(const struct node_config *c, struct err *err)
 {
@@ -71,7 +72,7 @@ static int check(const struct node_config *c, struct err *err)
 struct config *node_config_read(int argc, char **argv, struct node_config *out, struct err *err)
 {
     struct config *config =
-        config_read("spillway-node", keys, ARRAY_LEN(keys), argc, argv, out, err);
+        config_read("spillway-node", NODE_CONFIG_KEYS, NODE_CONFIG_KEY_COUNT, argc, argv, out, err);
 
     if (config && check(out, err) < 0)
         config_free(&config);

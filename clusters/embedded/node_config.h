@@ -33,3 +33,6 @@ struct node_config {
  * directories). */
 struct config *node_config_read(int argc, char **argv, struct node_config *out,
                                 struct err *err) CHECK_RESULT;
+
+extern const struct config_key NODE_CONFIG_KEYS[];
+extern const size_t NODE_CONFIG_KEY_COUNT;

@@ -1,5 +1,4 @@
 #include "clusters/embedded/pod_worker.h"
-#include "base/fsm.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,7 +31,7 @@
 
 enum worker_state { POD_WORKER_STATES(FSM_ENUM) WORKER_STATE_COUNT };
 static const struct fsm_state states[] = {POD_WORKER_STATES(FSM_STATE)};
-static const struct fsm_table table = {"pod_worker", states, WORKER_STATE_COUNT};
+const struct fsm_table POD_WORKER_FSM = {"pod_worker", states, WORKER_STATE_COUNT};
 
 struct pod_worker {
     struct fsm fsm;
@@ -110,7 +109,7 @@ struct pod_worker *pod_worker_new(const struct pod_worker_env *env, const struct
     struct pod_worker *w = mem_alloc(sizeof *w);
     const struct json_t *meta = NULL;
 
-    fsm_init(&w->fsm, &table, WORKER_WAITING);
+    fsm_init(&w->fsm, &POD_WORKER_FSM, WORKER_WAITING);
     w->env = env;
     w->pod = json_copy(pod);
     meta = json_get(w->pod, "metadata");

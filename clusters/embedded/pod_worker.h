@@ -9,6 +9,7 @@
  * for the end of the program: the containers run on. Loop:      all on the loop; files and
  * namespaces on uv's threads. */
 #pragma once
+#include "base/fsm.h"
 #include "base/loop.h"
 #include "clusters/embedded/cni.h"
 #include "clusters/embedded/oci_runtime.h"
@@ -31,6 +32,8 @@ struct pod_worker_env {
     void (*gone)(struct pod_worker *w, void *user);
     void *user;
 };
+
+extern const struct fsm_table POD_WORKER_FSM;
 
 struct pod_worker *pod_worker_new(const struct pod_worker_env *env,
                                   const struct json_t *pod) CHECK_RESULT;

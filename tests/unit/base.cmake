@@ -18,3 +18,8 @@ if(Python3_FOUND)
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_tools_check.py)
   set_tests_properties(unit.tools_check PROPERTIES LABELS unit TIMEOUT 120)
 endif()
+
+# The pages of docs/ that are written from tables say what the tables say.
+add_test(NAME unit.gen_docs
+  COMMAND ${CMAKE_SOURCE_DIR}/tools/gen_docs --check $<TARGET_FILE:spillway-reference>)
+set_tests_properties(unit.gen_docs PROPERTIES LABELS unit TIMEOUT 60)
