@@ -7,7 +7,7 @@
 
 #define LINGER_MS    ((int64_t)2000) /* for the client to read our last words */
 #define LINGER_BYTES ((size_t)1024 * 1024)
-#define DISCARD_MS   ((int64_t)5000)
+#define DISCARD_MS   ((int64_t)1000) /* a reply may wait for it */
 
 static const struct fsm_state BODY_STATES[] = {HTTP_BODY_STATES(FSM_STATE)};
 const struct fsm_table HTTP_BODY_TABLE = {"http_body", BODY_STATES, ARRAY_LEN(BODY_STATES)};
@@ -102,9 +102,16 @@ void http_connection_send(struct http_connection *c, const uv_buf_t *parts, unsi
     }
 }
 
+/* A reply that is ready before its request's short body was read waits for it: a proxy that gets an
+ * answer while it still passes the body on closes its client's connection behind it. */
+static bool waits_for_body(const struct http_connection *c)
+{
+    return c->x.body.state == HTTP_BODY_DISCARD && c->line.state == HTTP_LINE_OPEN;
+}
+
 static void flush(struct http_connection *c)
 {
-    if (http_out_flush(&c->out) < 0)
+    if (!waits_for_body(c) && http_out_flush(&c->out) < 0)
         http_connection_cut(c);
 }
 
@@ -224,8 +231,7 @@ static bool wants_bytes(const struct http_connection *c)
     }
 }
 
-/* Whether the rest of a body nobody wants is small enough to be read over. */
-static bool may_discard(const struct http_connection *c)
+bool http_connection_may_discard(const struct http_connection *c)
 {
     const struct http_exchange *x = &c->x;
     if (!c->keep || x->continue_due || x->head == NULL || c->server->draining)
@@ -261,7 +267,7 @@ static bool finish_exchange(struct http_connection *c)
     default:
         break;
     }
-    if (!may_discard(c)) {
+    if (!http_connection_may_discard(c)) {
         close_after_flush(c);
         return true;
     }
@@ -350,6 +356,8 @@ static void read_too_late(struct http_connection *c)
                 (long long)c->server->conf.header_ms);
         refuse(c, &err);
     } else if (c->line.state == HTTP_LINE_OPEN && c->x.body.state == HTTP_BODY_READING) {
+        http_connection_body_fail(c, ERR_REQUEST_TIMEOUT, "the body did not arrive in time");
+    } else if (waits_for_body(c)) {
         http_connection_body_fail(c, ERR_REQUEST_TIMEOUT, "the body did not arrive in time");
     } else {
         http_connection_cut(c);

@@ -151,6 +151,8 @@ void http_connection_wake(struct http_connection *c);
 void http_connection_send(struct http_connection *c, const uv_buf_t *parts, unsigned count,
                           bool now);
 size_t http_connection_waiting(const struct http_connection *c);
+/* Whether the rest of a body nobody wants is small enough to be read over. */
+bool http_connection_may_discard(const struct http_connection *c);
 /* Closes the socket at once. */
 void http_connection_cut(struct http_connection *c);
 /* The exchange has been ended by its owner: `x` may be freed in here. */

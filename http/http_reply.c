@@ -125,6 +125,11 @@ static void end(struct http_exchange *x)
     http_connection_ended(http_exchange_connection(x));
 }
 
+static bool has_unread_body(const struct http_exchange *x)
+{
+    return x->head != NULL && (x->head->chunked || x->head->content_length > x->body_bytes);
+}
+
 void http_reply(struct http_exchange *x, int status, const char *content_type, struct slice body)
 {
     struct http_connection *c = http_exchange_connection(x);
@@ -136,7 +141,8 @@ void http_reply(struct http_exchange *x, int status, const char *content_type, s
                          http_out_part(body.at, x->reply_bodyless ? 0 : body.len)};
     /* With another request already here, small replies share a write. */
     bool more = c->turning && c->in.window.len > 0 && body.len <= SMALL_BODY && c->keep;
-    http_connection_send(c, parts, 4, !more);
+    bool early = x->body.state == HTTP_BODY_UNASKED && http_connection_may_discard(c);
+    http_connection_send(c, parts, 4, !more && !(early && has_unread_body(x)));
     end(x);
 }
 

@@ -1,5 +1,6 @@
 """Behaviours that need several connections, a scripted upstream or a signal. Every function test_* is one."""
 import os
+import select
 import socket
 import threading
 import time
@@ -53,6 +54,19 @@ def test_gone_by_reset_with_body_unread(stand):
     server.wait_count("requests", 2)
     c.reset()
     server.wait_count("connections", 1)
+    equal(server.end(), None)
+
+
+def test_early_reply_waits_for_a_short_body(stand):
+    """A proxy that is answered while it passes a body on would close its client's connection."""
+    server = stand.private()
+    c = Client(server.port)
+    c.send("POST /hello HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
+    server.wait_count("requests", 1)
+    equal(select.select([c.socket], [], [], 0.2)[0], [], "bytes before the body is whole")
+    c.send("cde" + GET.format("/hello"))
+    equal([c.answer()[0], c.answer()[0]], [200, 200])
+    c.close()
     equal(server.end(), None)
 
 

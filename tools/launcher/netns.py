@@ -69,6 +69,8 @@ def open_listener(port, variable=None):
         listener.close()
         hint = f"; choose another one, for example {variable}=0 for a free one" if variable else ""
         raise Failed(f"port {port} of 127.0.0.1 is taken ({error.strerror}){hint}") from None
+    # nginx leaves an inherited socket as it is: a worker that lost the race for a client would hang in accept().
+    listener.setblocking(False)
     listener.listen(1024)
     return listener
 
