@@ -94,15 +94,19 @@ static struct json_t *environment_of(const struct pod_manifest *m)
 
 static struct json_t *sandbox_of(const struct pod_manifest *m)
 {
-    struct json_t *mounts =
-        json_build("[o,o,o,o]", mount_of("scratch", "/workspace", "workspace"),
-                   mount_of("scratch", "/tmp", "tmp"), mount_of("scratch", "/dev/shm", "shm"),
-                   mount_of("scratch", "/home/sandbox", "home"));
+    static const char *const SCRATCH[][2] = {{"/workspace", "workspace"},
+                                             {"/tmp", "tmp"},
+                                             {"/dev/shm", "shm"},
+                                             {"/home/sandbox", "home"}};
+    struct json_t *mounts = json_new_array();
+
     if (m->agent_image) {
         struct json_t *agent = mount_of("agent", "/spillway", NULL);
         json_set_bool(agent, "readOnly", true);
         json_add(mounts, agent);
     }
+    for (size_t i = 0; i < ARRAY_LEN(SCRATCH); i++)
+        json_add(mounts, mount_of("scratch", SCRATCH[i][0], SCRATCH[i][1]));
     return json_build("{s:s,s:s,s:s,s:[s],s:[{s:s,s:i,s:s}],s:o,s:o,s:o,s:o}", "name", "sandbox",
                       "image", m->image, "imagePullPolicy", "IfNotPresent", "command",
                       "/spillway/agent", "ports", "name", "agent", "containerPort", AGENT_PORT,
@@ -133,10 +137,11 @@ static struct json_t *volumes_of(const struct pod_manifest *m)
     struct json_t *scratch = json_build("{s:s}", "medium", "Memory");
 
     set_format(scratch, "sizeLimit", m->disk_bytes, "");
-    struct json_t *volumes = json_build("[{s:s,s:o}]", "name", "scratch", "emptyDir", scratch);
+    struct json_t *volumes = json_new_array();
     if (m->agent_image)
         json_add(volumes,
                  json_build("{s:s,s:{s:s}}", "name", "agent", "emptyDir", "sizeLimit", "64Mi"));
+    json_add(volumes, json_build("{s:s,s:o}", "name", "scratch", "emptyDir", scratch));
     return volumes;
 }
 

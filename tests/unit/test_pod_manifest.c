@@ -6,7 +6,7 @@
 #include "clusters/kube_object.h"
 #include "clusters/pod_manifest.h"
 
-static struct json_t *build(const char *runtime_class)
+static struct json_t *build_with(const char *runtime_class, const char *agent_image)
 {
     struct json_t *spec = json_build("{s:s}", "environment", "python");
     struct json_t *limits = json_build("{s:i}", "pids", 64);
@@ -23,7 +23,7 @@ static struct json_t *build(const char *runtime_class)
         .lifetime_max_s = 3700,
         .spec = spec,
         .image = "spillway/python",
-        .agent_image = "spillway/agent",
+        .agent_image = agent_image,
         .runtime_class = runtime_class,
         .millicpu = 500,
         .memory_bytes = (int64_t)256 << 20,
@@ -36,6 +36,11 @@ static struct json_t *build(const char *runtime_class)
     json_free(spec);
     json_free(limits);
     return pod;
+}
+
+static struct json_t *build(const char *runtime_class)
+{
+    return build_with(runtime_class, "spillway/agent");
 }
 
 static const char *text_at(const struct json_t *j, const char *key)
@@ -135,11 +140,32 @@ static void is_taken_by_the_embedded_node(void **state)
     json_free(pod);
 }
 
+/* Nothing of the agent's delivery is left: each mounted volume would cost the pod's start some
+ * 300 ms on Kubernetes. */
+static void agent_that_is_baked_in(void **state)
+{
+    struct json_t *pod = build_with(NULL, NULL);
+    struct json_t *spec = json_get(pod, "spec");
+    struct json_t *volumes = json_get(spec, "volumes");
+    struct json_t *sandbox = json_item(json_get(spec, "containers"), 0);
+
+    (void)state;
+    assert_null(json_get(spec, "initContainers"));
+    assert_int_equal(json_count(volumes), 1);
+    assert_string_equal(text_at(json_item(volumes, 0), "name"), "scratch");
+    for (size_t i = 0; i < json_count(json_get(sandbox, "volumeMounts")); i++)
+        assert_string_equal(text_at(json_item(json_get(sandbox, "volumeMounts"), i), "name"),
+                            "scratch");
+    assert_string_equal(json_text(json_item(json_get(sandbox, "command"), 0)), "/spillway/agent");
+    json_free(pod);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_taken_by_the_embedded_node),
         cmocka_unit_test(comes_back_as_the_session),
+        cmocka_unit_test(agent_that_is_baked_in),
         cmocka_unit_test(keeps_the_restricted_standard),
     };
 
