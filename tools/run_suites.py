@@ -21,13 +21,14 @@ TREE = Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"  # the distribution's, which has the distribution's pytest; another one may come first in PATH
 
 
+SECOND_LOOK_MAX = 8  # more than that is no accident
 SUM = re.compile(r"(\d+) passed, (\d+) failed\n?")
 
 
 def by_pytest(folder):
     """A suite's commands for a preset: (command, working directory) pairs."""
     def commands(preset, report):
-        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", "."],
+        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={report.with_suffix('.cache')}", f"--junitxml={report}", "."],
                  TREE / "tests" / folder)]
     return commands
 
@@ -56,7 +57,8 @@ KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kube
 
 
 class Suite:
-    def __init__(self, preset, commands, minutes, text, default=True, needs=()):
+    def __init__(self, preset, commands, minutes, text, default=True, needs=(), second_look=False):
+        self.second_look = second_look  # real processes on a machine with other work: what failed runs once more, and is named
         self.needs = needs  # commands that bring what only this suite needs; their time is their own
         self.preset = preset
         self.commands = commands
@@ -70,12 +72,12 @@ SUITES = {
     "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
     "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
-    "agent": Suite("release", by_pytest("agent"), 10, "the agent alone"),
-    "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers"),
+    "agent": Suite("release", by_pytest("agent"), 10, "the agent alone", second_look=True),
+    "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers", second_look=True),
     "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
                             default=False, needs=KUBERNETES_NEEDS),
     "kubernetes": Suite("release", kubernetes, 30, "the whole system on a real Kubernetes cluster", default=False, needs=KUBERNETES_NEEDS),
-    "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run"),
+    "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run", second_look=True),
 }
 
 
@@ -85,6 +87,7 @@ class Result:
         self.seconds = 0.0
         self.passed = self.failed = self.skipped = 0
         self.note = ""
+        self.second_look = []  # names of tests that passed only when they ran again
 
     @property
     def good(self):
@@ -105,6 +108,28 @@ def count(result, report):
         result.passed += tests - skipped - failed
         result.failed += failed
         result.skipped += skipped
+
+
+def failed_names(report):
+    root = xml.etree.ElementTree.parse(report).getroot()
+    return [f"{case.get('classname')}::{case.get('name')}" for case in root.iter("testcase")
+            if case.find("failure") is not None or case.find("error") is not None]
+
+
+def look_again(result, command, folder, environment, end, report):
+    """Runs once more what failed. What passes then counts as passed, and is named: it is worth a look."""
+    names = failed_names(report)
+    report.unlink()
+    print(f"\n== {result.name}: {len(names)} failed; once more", flush=True)
+    again = Result(result.name)
+    run_command(again, [*command, "--last-failed", "--last-failed-no-failures=none"], folder, environment, end)
+    if not report.is_file():
+        return
+    count(again, report)
+    still = failed_names(report)
+    result.second_look = [name for name in names if name not in still]
+    result.passed += len(result.second_look)
+    result.failed -= len(result.second_look)
 
 
 def stop_group(process, signum, seconds):
@@ -167,7 +192,10 @@ def run_suite(name, preset, reports):
         status, counted = run_command(result, command, folder, environment, end)
         if report.is_file():
             count(result, report)
-            report.unlink()
+            if suite.second_look and 0 < result.failed <= SECOND_LOOK_MAX:
+                look_again(result, command, folder, environment, end, report)
+                status = 0 if result.failed == failed_before else status
+            report.unlink(missing_ok=True)
         elif not counted:
             result.note = "ended without a result"
         if status != 0 and result.failed == failed_before:
@@ -195,6 +223,8 @@ def sum_up(results):
         notes += [result.note] if result.note else []
         notes += ["no test ran"] if not result.passed + result.failed else []
         print(f"{result.name}: {result.seconds:.1f} s" + "".join(f", {note}" for note in notes))
+        for test in result.second_look:
+            print(f"  passed only the second time: {test}")
         print(f"{result.passed} passed, {result.failed} failed", flush=True)
 
 
