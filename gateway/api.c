@@ -3,9 +3,11 @@
 #include "gateway/contexts_api.h"
 #include "gateway/debug_api.h"
 #include "gateway/executions_api.h"
+#include "gateway/files_api.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/operators_api.h"
+#include "gateway/processes_api.h"
 #include "gateway/session_id.h"
 #include "gateway/sessions_api.h"
 #include "http/problem.h"
@@ -35,19 +37,19 @@
         {HTTP_METHOD_GET, prefix "/contexts/{cid}", contexts_api_one, "context", "One of them."},  \
         {HTTP_METHOD_DELETE, prefix "/contexts/{cid}", contexts_api_one, "context_delete",         \
          "Ends one."},                                                                             \
-        {HTTP_METHOD_POST, prefix "/files/upload", operators_api_later_session, "upload",          \
+        {HTTP_METHOD_POST, prefix "/files/upload", files_api_upload, "upload",                     \
          "Puts a file into the workspace."},                                                       \
-        {HTTP_METHOD_GET, prefix "/files/list", operators_api_later_session, "files",              \
+        {HTTP_METHOD_GET, prefix "/files/list", files_api_list, "files",                           \
          "The workspace's files."},                                                                \
-        {HTTP_METHOD_GET, prefix "/files/download/{name...}", operators_api_later_session,         \
-         "download", "One file."},                                                                 \
-        {HTTP_METHOD_DELETE, prefix "/files/delete/{name...}", operators_api_later_session,        \
-         "file_delete", "Removes a file."},                                                        \
-        {HTTP_METHOD_POST, prefix "/files/delete/{name...}", operators_api_later_session,          \
-         "file_delete", "Removes a file."},                                                        \
-        {HTTP_METHOD_GET, prefix "/processes", operators_api_later_session, "processes",           \
+        {HTTP_METHOD_GET, prefix "/files/download/{name...}", files_api_download, "download",      \
+         "One file."},                                                                             \
+        {HTTP_METHOD_DELETE, prefix "/files/delete/{name...}", files_api_delete, "file_delete",    \
+         "Removes a file."},                                                                       \
+        {HTTP_METHOD_POST, prefix "/files/delete/{name...}", files_api_delete, "file_delete",      \
+         "Removes a file."},                                                                       \
+        {HTTP_METHOD_GET, prefix "/processes", processes_api_list, "processes",                    \
          "The sandbox's processes."},                                                              \
-        {HTTP_METHOD_POST, prefix "/process/kill/{pid}", operators_api_later_session, "kill",      \
+        {HTTP_METHOD_POST, prefix "/process/kill/{pid}", processes_api_kill, "kill",               \
          "Sends a signal to one."},
 
 /* Paths that begin with a reserved word. */

@@ -79,6 +79,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"limits.output", CONFIG_BYTES, LIMIT(output_bytes), "1Mi", KI, 64 * MI,
      "output that is kept in full, for each stream"},
     {"limits.code", CONFIG_BYTES, LIMIT(code_bytes), "1Mi", KI, 16 * MI, "longest code"},
+    {"limits.upload", CONFIG_BYTES, LIMIT(upload_bytes), "10Mi", KI, 64 * GI,
+     "largest file that can be uploaded"},
     {"limits.create_body", CONFIG_BYTES, LIMIT(create_body_bytes), "64Ki", KI, 64 * KI,
      "longest body of a create request"},
     {"limits.tombstone", CONFIG_DURATION_MS, LIMIT(tombstone_ms), "1h", 1000, 168 * HOUR,

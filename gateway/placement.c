@@ -205,6 +205,7 @@ static struct json_t *limits_of(const struct gateway *g, const struct session_re
     json_set_int(j, "executions_max", l->executions);
     json_set_int(j, "pids", req->environment->pids);
     json_set_int(j, "workspace_bytes", req->spec.disk_bytes);
+    json_set_int(j, "upload_bytes", l->upload_bytes);
     return j;
 }
 

@@ -15,6 +15,7 @@
 struct json_t;
 struct located;
 struct request;
+struct sandbox_call;
 
 typedef void request_step_f(struct request *r);
 typedef void request_located_f(struct request *r, const struct located *where);
@@ -57,6 +58,8 @@ struct request {
     bool has_until;
     enum session_state until_state;
     struct agent_call *call;
+    const struct sandbox_call *sandbox_call;
+    struct slice rest; /* of the path, raw: what the agent's path ends with */
 };
 
 /* Which answers a request needs before its handler runs. */

@@ -78,7 +78,9 @@ def test_reserved_words_are_no_ids(front, path):
     assert seen["fields"]["spillway-id-source"] == "minted"
 
 
-@pytest.mark.parametrize("target", ["//x/status", "/x//status", "/a%62c/status", "/x/./status", "/x/../y/status", "/x/status?a=%2e%2E/"])
+@pytest.mark.parametrize("target", ["//x/status", "/x//status", "/a%62c/status", "/x/./status", "/x/../y/status", "/x/status?a=%2e%2E/",
+                                    "/x/files/download/a%2Fb%20%C3%A9", "/x/files/download/%252e%252e%25", "/x/files/download/a//b/./c",
+                                    "/x/files/delete/..%2f..%2fmetrics", "/x/files/delete/a%5C%3Fb", "/api/v1/sessions/x/files/download/%F0%9F%98%80"])
 def test_nothing_is_rewritten(front, target):
     _, seen = front.ask("GET", target)
     assert seen["target"] == target

@@ -52,6 +52,11 @@ def answers(port, path, timeout=2):
         connection.close()
 
 
+def upload_bytes():
+    """The largest file that can be uploaded: nginx must let through what the gateways take."""
+    return int(os.environ.get("SPILLWAY_UPLOAD_MIB", "10")) * 1024 * 1024
+
+
 class Gateway:
     def __init__(self, site, number):
         self.name = f"gateway-{number}"
@@ -74,7 +79,7 @@ class Gateway:
             "redis": {"url": f"unix://{site.redis_socket}"},
             "environments_file": str(site.node.environments),
             "drain": "5s",
-            "limits": {"linger": "5s"},
+            "limits": {"linger": "5s", "upload": upload_bytes()},
             # Short, so that the way back to local can be seen.
             "watermark": {"dwell": "5s", "usage_interval": "1s", "gateways": site.gateway_count},
         }
@@ -203,7 +208,7 @@ class Site:
         directory.chmod(0o711)
         spec = {"directory": str(directory), "listen": [f"127.0.0.1:{port_of(self.door)}"],
                 "gateways": [gateway.address for gateway in self.gateways], "user": "nobody nogroup",
-                "workers": min(4, os.cpu_count() or 1)}
+                "workers": min(4, os.cpu_count() or 1), "upload_bytes": upload_bytes()}
         done = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, capture_output=True)
         if done.returncode != 0:
             raise Failed(done.stderr.strip())

@@ -1,0 +1,6 @@
+/* processes_api.h - a session's processes (PRODUCT §2.5). `user` is the gateway. */
+#pragma once
+#include "http/http_dispatch.h"
+
+http_route_f processes_api_list;
+http_route_f processes_api_kill;
