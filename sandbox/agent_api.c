@@ -3,8 +3,8 @@
 #include "http/problem.h"
 #include "sandbox/context_calls.h"
 #include "sandbox/execution_calls.h"
-#include "sandbox/files_api.h"
-#include "sandbox/processes_api.h"
+#include "sandbox/file_calls.h"
+#include "sandbox/process_calls.h"
 #include "sandbox/session_calls.h"
 
 static const struct http_route ROUTES[] = {
@@ -33,16 +33,16 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/v1/contexts/{cid}", context_calls_get, "context", "One of them."},
     {HTTP_METHOD_DELETE, "/v1/contexts/{cid}", context_calls_delete, "context_delete",
      "Ends one, and what runs in it."},
-    {HTTP_METHOD_POST, "/v1/files/upload", files_api_upload, "upload",
+    {HTTP_METHOD_POST, "/v1/files/upload", file_calls_upload, "upload",
      "Puts a file into the workspace."},
-    {HTTP_METHOD_GET, "/v1/files/list", files_api_list, "files", "The workspace's files."},
-    {HTTP_METHOD_GET, "/v1/files/download/{name...}", files_api_download, "download", "One file."},
-    {HTTP_METHOD_DELETE, "/v1/files/delete/{name...}", files_api_delete, "file_delete",
+    {HTTP_METHOD_GET, "/v1/files/list", file_calls_list, "files", "The workspace's files."},
+    {HTTP_METHOD_GET, "/v1/files/download/{name...}", file_calls_download, "download", "One file."},
+    {HTTP_METHOD_DELETE, "/v1/files/delete/{name...}", file_calls_delete, "file_delete",
      "Removes a file."},
-    {HTTP_METHOD_POST, "/v1/files/delete/{name...}", files_api_delete, "file_delete",
+    {HTTP_METHOD_POST, "/v1/files/delete/{name...}", file_calls_delete, "file_delete",
      "Removes a file."},
-    {HTTP_METHOD_GET, "/v1/processes", processes_api_list, "processes", "The sandbox's processes."},
-    {HTTP_METHOD_POST, "/v1/process/kill/{pid}", processes_api_kill, "kill",
+    {HTTP_METHOD_GET, "/v1/processes", process_calls_list, "processes", "The sandbox's processes."},
+    {HTTP_METHOD_POST, "/v1/process/kill/{pid}", process_calls_kill, "kill",
      "Sends a signal to one."},
     {HTTP_METHOD_GET, "/v1/activity", session_calls_activity, "activity",
      "What runs, since when not, who tends."},

@@ -13,7 +13,7 @@ struct agent_limits {
     int64_t pids;
     int64_t workspace_bytes;
     int64_t upload_bytes; /* of one file */
-    bool warm; /* interpreters are kept ready */
+    bool warm;            /* interpreters are kept ready */
 };
 
 /* `json` NULL: the defaults. ERR_CONFIG names the member that is unknown or out of range. */

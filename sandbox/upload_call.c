@@ -7,15 +7,16 @@
 #include "http/multipart.h"
 #include "http/problem.h"
 #include "sandbox/agent.h"
-#include "sandbox/files_api.h"
+#include "sandbox/file_calls.h"
 #include "sandbox/utf8.h"
 #include "sandbox/workspace_upload.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SLACK_BYTES ((int64_t)64 * 1024) /* around the file: delimiters, fields that are not ours  \
-                                          */
+#define SLACK_BYTES                                                                                \
+    ((int64_t)64 * 1024) /* around the file: delimiters, fields that are not ours                  \
+                          */
 
 struct upload {
     struct agent *agent;
@@ -205,7 +206,7 @@ static int read_upload(struct http_exchange *x, struct upload *u, struct err *er
     return u->multipart ? 0 : -(int)err->code;
 }
 
-void files_api_upload(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void file_calls_upload(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     (void)m;
     struct agent *a = agent;

@@ -1,4 +1,4 @@
-#include "sandbox/files_api.h"
+#include "sandbox/file_calls.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "http/http_reply.h"
@@ -175,7 +175,7 @@ static void download(struct http_exchange *x, struct agent *a, const char *name,
     problem_replyf(x, ERR_RANGE_NOT_SATISFIABLE, "the file has %lld bytes", (long long)st->st_size);
 }
 
-void files_api_download(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void file_calls_download(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
     char name[WORKSPACE_NAME_SIZE];
@@ -194,7 +194,7 @@ void files_api_download(struct http_exchange *x, const struct http_route_match *
 
 /* ---- delete ---- */
 
-void files_api_delete(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void file_calls_delete(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
     char name[WORKSPACE_NAME_SIZE];
@@ -272,7 +272,7 @@ static int read_list_query(struct slice query, struct file_list_query *q, struct
     return 0;
 }
 
-void files_api_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void file_calls_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     (void)m;
     struct agent *a = agent;

@@ -1,4 +1,4 @@
-#include "sandbox/processes_api.h"
+#include "sandbox/process_calls.h"
 #include "base/json.h"
 #include "http/http_reply.h"
 #include "http/problem.h"
@@ -12,7 +12,7 @@
 /* A full page of the longest command lines, every byte of them escaped. */
 #define PAGE_MAX ((size_t)LIMIT_MAX * (6 * PROCESSES_COMMAND_MAX + 1024))
 
-void processes_api_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void process_calls_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     (void)m;
     struct agent *a = agent;
@@ -61,7 +61,7 @@ static int read_signal(struct slice query, int *out, struct err *err)
     return 0;
 }
 
-void processes_api_kill(struct http_exchange *x, const struct http_route_match *m, void *agent)
+void process_calls_kill(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
     char name[24];
