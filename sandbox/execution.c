@@ -24,6 +24,8 @@
 #define READS_AT_END     32 /* a pipe holds 1 MiB at most; a writer that got away does not keep us */
 #define KILL_ROUNDS_SOFT 8  /* about an eighth of a second */
 #define KILL_ROUNDS_MAX  40
+#define REPORT_WAIT_MS   5
+#define REPORT_WAITS_MAX 40
 
 static const struct fsm_state STATES[] = {EXECUTION_STATES(FSM_STATE)};
 const struct fsm_table EXECUTION_FSM = {"execution", STATES, EXECUTION_STATE_COUNT};
@@ -46,7 +48,7 @@ struct execution {
     struct fd_watch *in, *out, *err, *value, *report;
     struct timer *timeout, *kill_timer;
     int64_t timeout_ms;
-    int kill_rounds;
+    int kill_rounds, report_waits;
     struct buf input; /* not yet read by the program */
     bool input_open;  /* more may come */
     int64_t memory_kills_before;
@@ -161,11 +163,23 @@ static void finish(struct execution *e)
 
 /* -- killing what is left -- */
 
+/* All are dead, but the leader did not come to say how yet: the machine is busy. */
+static bool is_awaited(struct execution *e)
+{
+    take_report(e);
+    return e->leader > 0 && e->report && !e->ending.has_wait_status &&
+           e->ending.launch_errno == 0 && e->report_waits++ < REPORT_WAITS_MAX;
+}
+
 static void kill_step(void *user)
 {
     struct execution *e = user;
     size_t left =
         e->leader > 0 ? containment_round(e->leader) : e->host->kill_strays(e->host->user);
+    if (left == 0 && is_awaited(e)) {
+        timer_start(world_of(e), e->kill_timer, REPORT_WAIT_MS, 0);
+        return;
+    }
     if (left == 0 || e->kill_rounds >= KILL_ROUNDS_MAX) {
         if (left > 0)
             LOG(LOG_ERROR, "processes_left", KV("execution", (const char *)e->id),
