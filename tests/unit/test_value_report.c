@@ -53,12 +53,47 @@ static void texts(void **state)
     free(large);
 }
 
+static void displays(void **state)
+{
+    (void)state;
+    struct json_t *list = json_new_array();
+    assert_true(value_report_add_displays(slice_of("D6\na/b\nxyR1\n3D4\nm\n\xFF"), list));
+    assert_int_equal(json_count(list), 2);
+    assert_string_equal(json_get_text(json_item(list, 0), "mime", ""), "a/b");
+    assert_string_equal(json_get_text(json_item(list, 0), "data", ""), "xy");
+    assert_string_equal(json_get_text(json_item(list, 1), "data", ""), "\xEF\xBF\xBD");
+    assert_false(value_report_add_displays(slice_of("O0\n"), list));
+    assert_false(value_report_add_displays(slice_of("D3\nabc"), list)); /* no mime type */
+    assert_int_equal(json_count(list), 2);
+    json_free(list);
+}
+
+static void displays_are_bounded_as_json(void **state)
+{
+    (void)state;
+    struct json_t *list = json_new_array();
+    struct buf b;
+    size_t third = VALUE_REPORT_DISPLAYS_MAX / 3;
+    buf_init(&b, VALUE_REPORT_BYTES_MAX);
+    buf_addf(&b, "D%zu\nm\n", third + 2);
+    char *zeros = calloc(1, third); /* six bytes each in JSON */
+    buf_add(&b, zeros, third);
+    buf_addf(&b, "D3\nm\nx");
+    assert_false(value_report_add_displays(buf_slice(&b), list));
+    assert_int_equal(json_count(list), 1);
+    free(zeros);
+    buf_fini(&b);
+    json_free(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records),
         cmocka_unit_test(what_user_code_writes_there_is_harmless),
         cmocka_unit_test(texts),
+        cmocka_unit_test(displays),
+        cmocka_unit_test(displays_are_bounded_as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
