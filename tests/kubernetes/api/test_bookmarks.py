@@ -20,6 +20,6 @@ def test_bookmarks(server, quiet, make_pod):
     for number in range(4):
         newest = int(make_pod(f"p-{number}")["metadata"]["resourceVersion"])
     assert newest > first
-    wait_for(lambda: int(quiet.state()["watch"]["version"]) > first, "a bookmark moves the version on", 80, 0.5)
+    wait_for(lambda: int(quiet.state()["watch"]["version"]) > first, "a bookmark moves the version on", 150, 0.5)
     assert quiet.told() == []
     assert quiet.lists() == 1
