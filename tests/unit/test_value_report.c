@@ -57,7 +57,7 @@ static void displays(void **state)
 {
     (void)state;
     struct json_t *list = json_new_array();
-    assert_true(value_report_add_displays(slice_of("D6\na/b\nxyR1\n3D4\nm\n\xFF"), list));
+    assert_true(value_report_add_displays(slice_of("D6\na/b\nxyR1\n3D3\nm\n\xFF"), list));
     assert_int_equal(json_count(list), 2);
     assert_string_equal(json_get_text(json_item(list, 0), "mime", ""), "a/b");
     assert_string_equal(json_get_text(json_item(list, 0), "data", ""), "xy");
