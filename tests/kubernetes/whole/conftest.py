@@ -60,3 +60,15 @@ def client(site):
 @pytest.fixture
 def session(client):
     return Session(client).start(cleanup="idle", idle_timeout_seconds=300)
+
+
+@pytest.fixture
+def figure(request):
+    """Recorded, not asserted; shown at the end."""
+    return lambda name, value: request.node.user_properties.append((name, value))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

@@ -107,10 +107,16 @@ def test_pod_is_taken_away(site, session, api, how):
         api.call("POST", f"{PODS}/{session.id}/eviction", body).expect(201)
     ended(session, "error", "agent_lost", "evicted")
 
+    seen = []
+
     def answered():
         reply = session.result_reply(execution)
+        seen.append(reply)
         return reply.json() if reply.status == 200 and reply.json()["status"] != "running" else None
-    assert until(answered, 60, "an end of the execution")["status"] in ("lost", "killed")
+    try:
+        assert until(answered, 60, "an end of the execution")["status"] in ("lost", "killed")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {seen[-1].status} {seen[-1].body[:500]}") from None
     until(lambda: site.node().pod(session.id) is None, 60, "the pod is gone")
     problems.check(session.try_exec(code="print(1)"), 409, "session_ended")
 

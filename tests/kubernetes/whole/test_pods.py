@@ -35,7 +35,7 @@ def health(cluster, address):
 
 
 @pytest.mark.parametrize("baked", [True, False], ids=["baked", "init_container"])
-def test_agent_is_delivered(site, cluster, api, driver, baked, record_property):
+def test_agent_is_delivered(site, cluster, api, driver, baked, figure):
     if baked:
         agent = f"{site.state_dir}/local/agent"
         cluster.import_images([images.environment("python", rootfs_of(site), agent)])
@@ -47,13 +47,13 @@ def test_agent_is_delivered(site, cluster, api, driver, baked, record_property):
     api.create(pod).expect(201)
     try:
         wait_until(lambda: ready(api, name), "the pod is ready", 60)
-        record_property(f"create to ready ({'baked' if baked else 'init container'}), ms", round((time.monotonic() - started) * 1000))
+        figure(f"create to ready ({'baked' if baked else 'init container'}), ms", round((time.monotonic() - started) * 1000))
         address = api.get(f"{PODS}/{name}").json()["status"]["podIP"]
         assert health(cluster, address)["status"] == "ok"
         started = time.monotonic()
         api.delete(f"{PODS}/{name}").expect(200, 202)
         wait_until(lambda: api.get(f"{PODS}/{name}").status == 404, "the pod is gone", 30)
-        record_property("delete to gone, ms", round((time.monotonic() - started) * 1000))
+        figure("delete to gone, ms", round((time.monotonic() - started) * 1000))
     finally:
         api.delete(f"{PODS}/{name}", 0)
 
@@ -100,9 +100,9 @@ def test_four_writes_a_session_at_most(site, cluster, api):
     wait_until(lambda: site.node().pod(session.id) is None, "the pod is gone", 60)
     after = requests()
     spent = {verb: after[verb] - before.get(verb, 0) for verb in after if verb in ("DELETE", "PATCH", "PUT", "GET")}
-    # The kubelet deletes the pod once more when its containers are gone, patches its status by a subresource, and reads it.
-    assert spent.get("PATCH", 0) == 0, spent
-    assert spent.get("DELETE", 0) <= 2, spent
+    # Before that was the create. The kubelet's own are in these figures: it deletes the pod once more when its containers are gone.
+    kubelet = 1
+    assert 1 + sum(spent.get(verb, 0) for verb in ("DELETE", "PATCH", "PUT")) - kubelet <= 4, spent
 
 
 def test_sandbox_is_confined(session):
