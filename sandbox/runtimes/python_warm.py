@@ -168,16 +168,16 @@ class Ending:
     the code left nothing behind that the end of an interpreter would have to see to."""
 
     def __init__(self):
+        import atexit
         import builtins
 
+        self.callbacks = atexit._ncallbacks
         self.modules = set(sys.modules)
         self.places = [(vars(m), dict(vars(m))) for m in (sys, builtins)]
         self.library = os.path.dirname(os.__file__) + os.sep
 
     def is_plain(self, main):
-        import atexit
-
-        if atexit._ncallbacks() > 0 or "threading" in sys.modules or sys.modules.get("__main__") is not main:
+        if self.callbacks() > 0 or "threading" in sys.modules or sys.modules.get("__main__") is not main:
             return False
         for now, before in self.places:
             if any(now.get(name) is not value for name, value in before.items() if name not in self.MAY_CHANGE):
