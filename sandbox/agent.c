@@ -15,6 +15,7 @@
 void agent_changed(struct agent *a)
 {
     long_polls_wake(a->polls);
+    event_watchers_wake(a->watchers);
 }
 
 void agent_stop_all(struct agent *a, enum execution_cause cause)
@@ -211,6 +212,7 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
     activity_init(&a->activity, world_now_ms(a->world));
     executions_init(&a->executions);
     a->polls = long_polls_new(l);
+    a->watchers = event_watchers_new(l);
     a->deadline = timer_new(a->world, on_deadline, a);
     a->strays = timer_new(a->world, on_strays, a);
     a->watchdog = timer_new(a->world, on_watchdog, a);

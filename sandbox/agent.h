@@ -5,6 +5,7 @@
 #pragma once
 #include "sandbox/activity.h"
 #include "sandbox/contexts.h"
+#include "sandbox/event_watchers.h"
 #include "sandbox/executions.h"
 #include "sandbox/files.h"
 #include "sandbox/language.h"
@@ -27,6 +28,7 @@ struct agent {
     struct warm *warm; /* NULL: switched off */
     struct contexts contexts;
     struct long_polls *polls;
+    struct event_watchers *watchers;
     struct files files;
     struct timer *deadline; /* and then the exit */
     struct timer *strays;

@@ -2,6 +2,7 @@
 #include "http/http_dispatch.h"
 #include "http/problem.h"
 #include "sandbox/context_calls.h"
+#include "sandbox/event_calls.h"
 #include "sandbox/execution_calls.h"
 #include "sandbox/file_calls.h"
 #include "sandbox/process_calls.h"
@@ -15,6 +16,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_POST, "/v1/exec/{language}", execution_calls_exec, "exec", "Runs code."},
     {HTTP_METHOD_GET, "/v1/result", execution_calls_result, "result",
      "The result of an execution, also while it runs."},
+    {HTTP_METHOD_GET, "/v1/events", event_calls_events, "events",
+     "An execution as server-sent events."},
     {HTTP_METHOD_GET, "/v1/executions", execution_calls_list, "executions",
      "All executions, without outputs."},
     {HTTP_METHOD_GET, "/v1/executions/{eid}", execution_calls_get, "execution",

@@ -6,6 +6,7 @@
 #include "sandbox/containment.h"
 #include "sandbox/contexts.h"
 #include "sandbox/execution_ending.h"
+#include "sandbox/execution_input.h"
 #include "sandbox/fd_watch.h"
 #include "sandbox/launcher.h"
 #include "sandbox/memory_events.h"
@@ -45,15 +46,16 @@ struct execution {
 
     pid_t leader;
     struct code_file file;
-    struct fd_watch *in, *out, *err, *value, *report;
+    struct fd_watch *out, *err, *value, *report;
     struct timer *timeout, *kill_timer;
     int64_t timeout_ms;
     int kill_rounds, report_waits;
-    struct buf input; /* not yet read by the program */
-    bool input_open;  /* more may come */
+    struct execution_input *input;
     int64_t memory_kills_before;
 
     struct output std_out, std_err;
+    struct event_journal journal;
+    struct timer *journal_timer;
     struct buf value_bytes;
     struct execution_ending ending;
     int64_t started_ms, ended_ms, started_wall_ms, ended_wall_ms;
@@ -85,13 +87,23 @@ static void take_value(struct execution *e, struct slice bytes)
 
 static void take_output(struct execution *e, struct fd_watch *w, struct slice bytes)
 {
-    if (w == e->out) {
-        output_add(&e->std_out, bytes);
-    } else if (w == e->err) {
-        output_add(&e->std_err, bytes);
-    } else {
+    if (w == e->value)
         take_value(e, bytes);
-    }
+    else
+        output_add(w == e->out ? &e->std_out : &e->std_err, bytes);
+}
+
+/* What was written since becomes events, and whoever waits hears of it. */
+static void tell_news(void *user)
+{
+    struct execution *e = user;
+    struct output_view out = output_view(&e->std_out), err = output_view(&e->std_err);
+    int64_t now = world_now_ms(world_of(e));
+    int64_t later = event_journal_add(&e->journal, EVENT_STDOUT, &out, now, false);
+    int64_t later_too = event_journal_add(&e->journal, EVENT_STDERR, &err, now, false);
+    if (later > 0 || later_too > 0)
+        timer_start(world_of(e), e->journal_timer, later > later_too ? later : later_too, 0);
+    e->host->news(e, e->host->user);
 }
 
 /* False at the end of the stream. */
@@ -136,18 +148,26 @@ static void tell_end(void *user)
     execution_release(e);
 }
 
+static void finish_journal(struct execution *e)
+{
+    struct output_view out = output_view(&e->std_out), err = output_view(&e->std_err);
+    int64_t now = world_now_ms(world_of(e));
+    timer_free(world_of(e), &e->journal_timer);
+    event_journal_add(&e->journal, EVENT_STDOUT, &out, now, true);
+    event_journal_add(&e->journal, EVENT_STDERR, &err, now, true);
+}
+
 static void finish(struct execution *e)
 {
     take_report(e);
     drain_and_close(e, &e->out);
     drain_and_close(e, &e->err);
     drain_and_close(e, &e->value);
-    fd_watch_free(&e->in);
     fd_watch_free(&e->report);
-    buf_fini(&e->input);
-    e->input_open = false;
+    execution_input_free(&e->input);
     timer_free(world_of(e), &e->timeout);
     timer_free(world_of(e), &e->kill_timer);
+    finish_journal(e);
     if (e->leader > 0)
         kill(e->leader, SIGKILL);
     code_file_remove(&e->file);
@@ -246,7 +266,7 @@ static void on_pipe(struct execution *e, struct fd_watch *w)
     if (!read_pipe(e, w, READS_A_TURN))
         fd_watch_stop(w);
     if (e->std_out.total + e->std_err.total != before)
-        e->host->news(e, e->host->user);
+        tell_news(e);
 }
 
 static void on_out(void *user)
@@ -267,53 +287,10 @@ static void on_value(void *user)
     on_pipe(e, e->value);
 }
 
-/* -- standard input -- */
-
-static void close_input(struct execution *e)
-{
-    e->input_open = false;
-    buf_clear(&e->input);
-    fd_watch_free(&e->in);
-}
-
-static void write_input(void *user)
-{
-    struct execution *e = user;
-    if (!e->in)
-        return;
-    while (e->input.len > 0) {
-        ssize_t n = write(fd_watch_fd(e->in), e->input.data, e->input.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            fd_watch_for_write(e->in);
-            return;
-        }
-        if (n < 0) {
-            close_input(e); /* the program closed its end */
-            return;
-        }
-        buf_consume(&e->input, (size_t)n);
-    }
-    if (e->input_open)
-        fd_watch_stop(e->in);
-    else
-        close_input(e);
-}
-
 int execution_feed(struct execution *e, struct slice bytes, bool eof, struct err *err)
 {
-    if (e->fsm.state != EXECUTION_RUNNING || !e->in || !e->input_open)
-        return err_set(err, ERR_STDIN_CLOSED, "the standard input of %s is closed", e->id);
-    if (e->input.len + bytes.len > EXEC_REQUEST_STDIN_MAX)
-        return err_set(err, ERR_BUSY, "the program has %zu bytes still to read, the limit is %zu",
-                       e->input.len, EXEC_REQUEST_STDIN_MAX);
-    if (bytes.len > 0)
-        buf_add(&e->input, bytes.at, bytes.len);
-    if (eof)
-        e->input_open = false;
-    write_input(e);
-    return 0;
+    struct execution_input *in = e->fsm.state == EXECUTION_RUNNING ? e->input : NULL;
+    return execution_input_feed(in, bytes, eof, err);
 }
 
 /* -- the beginning -- */
@@ -350,10 +327,11 @@ static struct fd_watch *listen_to(struct execution *e, int fd, loop_f *fn)
     return w;
 }
 
-static void attach(struct execution *e, const struct launched *l)
+static void attach(struct execution *e, const struct launched *l, const struct exec_request *r)
 {
     e->leader = l->leader;
-    e->in = fd_watch_new(e->host->loop, l->stdin_fd, write_input, e);
+    e->input = execution_input_new(e->host->loop, l->stdin_fd,
+                                   (struct slice){r->stdin_data, r->stdin_len}, r->stdin_open);
     e->out = listen_to(e, l->stdout_fd, on_out);
     e->err = listen_to(e, l->stderr_fd, on_err);
     e->value = listen_to(e, l->value_fd, on_value);
@@ -362,15 +340,6 @@ static void attach(struct execution *e, const struct launched *l)
     e->kill_timer = timer_new(world_of(e), kill_step, e);
     if (e->timeout_ms > 0)
         timer_start(world_of(e), e->timeout, e->timeout_ms, 0);
-}
-
-static void begin_input(struct execution *e, const struct exec_request *r)
-{
-    buf_init(&e->input, EXEC_REQUEST_STDIN_MAX);
-    if (r->stdin_len > 0)
-        buf_add(&e->input, r->stdin_data, r->stdin_len);
-    e->input_open = r->stdin_open;
-    write_input(e);
 }
 
 static struct execution *make(const struct execution_host *host, const char *id,
@@ -386,6 +355,8 @@ static struct execution *make(const struct execution_host *host, const char *id,
     memcpy(e->fingerprint, r->fingerprint, sizeof(e->fingerprint));
     output_init(&e->std_out, (size_t)host->limits->output_bytes);
     output_init(&e->std_err, (size_t)host->limits->output_bytes);
+    event_journal_init(&e->journal, world_now_ms(world_of(e)));
+    e->journal_timer = timer_new(world_of(e), tell_news, e);
     buf_init(&e->value_bytes, VALUE_REPORT_BYTES_MAX);
     return e;
 }
@@ -400,7 +371,7 @@ static void on_context_output(void *user, enum context_stream stream, struct sli
         return;
     }
     output_add(stream == CONTEXT_STDOUT ? &e->std_out : &e->std_err, bytes);
-    e->host->news(e, e->host->user);
+    tell_news(e);
 }
 
 /* A program that was interrupted ended by that signal, whatever it says. */
@@ -461,8 +432,7 @@ static int begin(struct execution *e, struct exec_request *r, const char *cwd, c
     int rc = launch(e, r, cwd, filename, &launched, err);
     if (rc < 0)
         return rc;
-    attach(e, &launched);
-    begin_input(e, r);
+    attach(e, &launched, r);
     return 0;
 }
 
@@ -498,8 +468,10 @@ void execution_free(struct execution **e)
     code_file_remove(&(*e)->file);
     output_fini(&(*e)->std_out);
     output_fini(&(*e)->std_err);
+    timer_free(world_of(*e), &(*e)->journal_timer);
+    event_journal_fini(&(*e)->journal);
     buf_fini(&(*e)->value_bytes);
-    buf_fini(&(*e)->input);
+    execution_input_free(&(*e)->input);
     free(*e);
     *e = NULL;
 }
@@ -544,7 +516,8 @@ const char *execution_status(const struct execution *e)
 
 size_t execution_memory(const struct execution *e)
 {
-    return output_memory(&e->std_out) + output_memory(&e->std_err) + e->value_bytes.cap;
+    return output_memory(&e->std_out) + output_memory(&e->std_err) + e->value_bytes.cap +
+           event_journal_memory(&e->journal);
 }
 
 pid_t execution_leader(const struct execution *e)
@@ -602,4 +575,9 @@ struct result_source execution_source(const struct execution *e, const struct js
 {
     return (struct result_source){meta, output_view(&e->std_out), output_view(&e->std_err),
                                   execution_is_ended(e)};
+}
+
+struct event_source execution_events(const struct execution *e, const struct json_t *meta)
+{
+    return (struct event_source){execution_source(e, meta), &e->journal};
 }

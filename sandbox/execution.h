@@ -8,9 +8,9 @@
 #pragma once
 #include "base/fsm.h"
 #include "base/loop.h"
+#include "sandbox/event_stream.h"
 #include "sandbox/exec_request.h"
 #include "sandbox/language.h"
-#include "sandbox/result_page.h"
 #include <sys/types.h>
 
 #define EXECUTION_STATES(X)                                                                        \
@@ -72,6 +72,7 @@ size_t execution_memory(const struct execution *e);
 struct json_t *execution_meta(const struct execution *e) CHECK_RESULT;
 /* `meta` stays the caller's. */
 struct result_source execution_source(const struct execution *e, const struct json_t *meta);
+struct event_source execution_events(const struct execution *e, const struct json_t *meta);
 
 /* Kills all it started; nothing happens when it is ending already. */
 void execution_stop(struct execution *e, enum execution_cause cause);

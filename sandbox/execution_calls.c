@@ -423,8 +423,8 @@ void execution_calls_record(struct http_exchange *x, const struct http_route_mat
     struct buf body;
     buf_init(&body, RESULT_RECORD_MAX + 2 * (size_t)a->limits.output_bytes);
     struct json_t *meta = execution_meta(e);
-    struct result_source source = execution_source(e, meta);
-    result_record_print(&source, &body);
+    struct event_source source = execution_events(e, meta);
+    result_record_print_events(&source, &body);
     INVARIANT(!body.overflowed);
     set_fields(x, execution_id(e), execution_status(e));
     http_reply(x, 200, "application/octet-stream", buf_slice(&body));

@@ -20,7 +20,8 @@ static void print_bytes(const struct output_view *v, struct buf *out)
             buf_add(out, pieces[i].at, pieces[i].len);
 }
 
-void result_record_print(const struct result_source *s, struct buf *out)
+static void print_record(const struct result_source *s, struct json_t *events /* takes */,
+                         struct buf *out)
 {
     INVARIANT(s->ended);
     struct json_t *line = json_copy(s->meta);
@@ -28,11 +29,23 @@ void result_record_print(const struct result_source *s, struct buf *out)
     json_set(outputs, "stdout", counts(&s->out));
     json_set(outputs, "stderr", counts(&s->err));
     json_set(line, "outputs", outputs);
+    if (events)
+        json_set(line, "events", events);
     json_print(line, out);
     json_free(line);
     buf_add_text(out, "\n");
     print_bytes(&s->out, out);
     print_bytes(&s->err, out);
+}
+
+void result_record_print(const struct result_source *s, struct buf *out)
+{
+    print_record(s, NULL, out);
+}
+
+void result_record_print_events(const struct event_source *s, struct buf *out)
+{
+    print_record(&s->result, event_journal_print(s->journal), out);
 }
 
 /* Takes this stream's head and tail from the front of *bytes. False when the counts contradict each
@@ -58,11 +71,14 @@ static bool take_outputs(struct result_record *r, struct slice rest)
 {
     r->bytes = mem_text_n(rest.len > 0 ? rest.at : "", rest.len);
     struct slice bytes = {r->bytes, rest.len};
-    bool good = json_get_text(r->meta, "status", NULL) != NULL &&
-                take_stream(json_at(r->meta, "outputs", "stdout", NULL), &bytes, &r->out) &&
-                take_stream(json_at(r->meta, "outputs", "stderr", NULL), &bytes, &r->err) &&
-                bytes.len == 0;
+    bool good =
+        json_get_text(r->meta, "status", NULL) != NULL &&
+        take_stream(json_at(r->meta, "outputs", "stdout", NULL), &bytes, &r->out) &&
+        take_stream(json_at(r->meta, "outputs", "stderr", NULL), &bytes, &r->err) &&
+        bytes.len == 0 &&
+        event_journal_parse(&r->journal, json_get(r->meta, "events"), r->out.total, r->err.total);
     json_remove(r->meta, "outputs");
+    json_remove(r->meta, "events");
     return good;
 }
 
@@ -94,6 +110,7 @@ void result_record_free(struct result_record **r)
     if (!*r)
         return;
     json_free((*r)->meta);
+    event_journal_fini(&(*r)->journal);
     free((*r)->bytes);
     free(*r);
     *r = NULL;
@@ -102,4 +119,9 @@ void result_record_free(struct result_record **r)
 struct result_source result_record_source(const struct result_record *r)
 {
     return (struct result_source){.meta = r->meta, .out = r->out, .err = r->err, .ended = true};
+}
+
+struct event_source result_record_events(const struct result_record *r)
+{
+    return (struct event_source){result_record_source(r), &r->journal};
 }
