@@ -523,7 +523,7 @@ def test_before_the_start():
         assert box.call("GET", "/v1/files/list").status == 503
 
 
-def test_a_hundred_megabytes(record_property):
+def test_a_hundred_megabytes():
     with Box(upload_bytes=200 << 20) as box:
         content = os.urandom(100 << 20)
         body = form("big", content)
@@ -534,8 +534,7 @@ def test_a_hundred_megabytes(record_property):
         begin = time.monotonic()
         assert download(box, "big").body == content
         down = time.monotonic() - begin
-        record_property("up MB/s", round(len(content) / 1e6 / up))
-        record_property("down MB/s", round(len(content) / 1e6 / down))
+        assert up < 5 and down < 5, (up, down)
         assert box.agent_memory_kib() < 16 * 1024
 
 
