@@ -82,6 +82,10 @@ static void expect_refused(const char *body)
     }
 }
 
+#define LONG                                                                                       \
+    "multipart/form-data; boundary=0123456789012345678901234567890123456789012345678901234567890"  \
+    "12345678901"
+
 #define PART(disposition, bytes) "--XX\r\nContent-Disposition: " disposition "\r\n\r\n" bytes "\r\n"
 #define FILE_PART(bytes)         PART("form-data; name=\"file\"; filename=\"a\"", bytes)
 #define END                      "--XX--\r\n"
@@ -160,8 +164,7 @@ static void types(void **state)
                                       "multipart/form-data; boundary=\"a\rb\"",
                                       "multipart/form-data; boundary=a; boundary=b",
                                       "multipart/form-data; boundary=\"XX",
-                                      "multipart/form-data; boundary=0123456789012345678901234567"
-                                      "8901234567890123456789012345678901234567890"};
+                                      LONG};
     for (size_t i = 0; i < ARRAY_LEN(GOOD); i++) {
         struct seen s = {0};
         struct err err = {0};
