@@ -4,6 +4,7 @@ Everything of a cluster lies in ${SPILLWAY_KUBERNETES_DIR:-/var/tmp/spillway-kub
 of its own, so clusters do not see each other, the host gets neither interface nor mount, and the end of process 1 is the end of all.
 Reach it through its network namespace (Cluster.network), where the API is https://127.0.0.1:6443.
 """
+import contextlib
 import fcntl
 import json
 import os
@@ -143,12 +144,23 @@ class Cluster:
         path.chmod(0o600)
         return path
 
+    @contextlib.contextmanager
     def lock(self):
-        """One at a time makes or ends clusters of this name. The file stays: who waits for it must not hold another one's lock."""
-        base().mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = open(base() / f".{self.name}.lock", "w")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        return file
+        """One at a time makes or ends clusters of this name. The file goes with the cluster, so it may be another one by the time
+        that we have it."""
+        path = base() / f".{self.name}.lock"
+        while True:
+            base().mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(path, "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+                    continue
+                try:
+                    yield
+                finally:
+                    if not self.directory.exists():
+                        path.unlink()
+                return
 
     # -- parts
 
