@@ -36,7 +36,8 @@ static void mark_strays(struct process_tree *t, const pid_t *leaders, size_t cou
 
 #define SCANS_MAX 8
 
-/* Stops what it finds until a scan finds nothing new, then kills it all. */
+/* Stops what it finds until a scan finds nothing new, then kills it all. One scan that finds
+ * nothing proves nothing: it can pass by a process whose parent ends at that moment. */
 size_t containment_round(pid_t leader)
 {
     size_t seen = 0;
@@ -46,7 +47,7 @@ size_t containment_round(pid_t leader)
             return seen;
         process_tree_mark(&t, leader);
         size_t now = signal_marked(&t, SIGSTOP);
-        bool stable = now == 0 || (scan > 0 && now == seen);
+        bool stable = scan > 0 && now == seen;
         seen = now;
         if (stable || scan == SCANS_MAX - 1)
             signal_marked(&t, SIGKILL);
