@@ -45,6 +45,11 @@ def wire(preset, report):
     return [(run, TREE), ([*run, "--through-nginx"], TREE)]
 
 
+def program(path):
+    """A suite that is one program, which counts by itself."""
+    return lambda preset, report: [([TREE / path], TREE)]
+
+
 def kubernetes(preset, report):
     """Our own tests of the cluster's failures, then the main job's files of e2e with the cluster as a parameter."""
     e2e = [TREE / "tests/e2e" / f"test_{name}.py" for name in ("main_job", "executions", "sessions")]
@@ -77,6 +82,9 @@ SUITES = {
     "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
                             default=False, needs=KUBERNETES_NEEDS),
     "kubernetes": Suite("release", kubernetes, 30, "the whole system on a real Kubernetes cluster", default=False, needs=KUBERNETES_NEEDS),
+    "fuzz": Suite("fuzz", program("tests/fuzz/run"), 30, "a minute of libFuzzer for each parser", default=False, fixed=True),
+    "bench": Suite("release", program("tests/bench/run"), 30, "measurements: ratios to nginx and HAProxy, latencies, memory", default=False,
+                   needs=([TREE / "tools/packages", "bench"],), fixed=True),
     "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run", second_look=True),
 }
 
@@ -232,7 +240,7 @@ def usage():
     print("usage: ./test [suite…]\n")
     for name, suite in SUITES.items():
         print(f"  {name:14} {suite.text}" + ("" if suite.default else " (only by name)"))
-    print("\nSPILLWAY_PRESET=release|debug: one build for all suites (default: debug for unit and wire, release for the others)")
+    print("\nSPILLWAY_PRESET=release|debug|tsan: one build for all suites (default: debug for unit and wire, release for the others)")
 
 
 def main(arguments):
@@ -244,9 +252,9 @@ def main(arguments):
             fail(f"there is no suite {name!r}; there are: {' '.join(SUITES)}")
     names = list(dict.fromkeys(arguments)) or [name for name, suite in SUITES.items() if suite.default]
     chosen = os.environ.get("SPILLWAY_PRESET")
-    if chosen not in (None, "", "release", "debug"):
-        fail(f"SPILLWAY_PRESET: {chosen!r} is neither release nor debug")
-    presets = {name: chosen or SUITES[name].preset for name in names}
+    if chosen not in (None, "", "release", "debug", "tsan"):
+        fail(f"SPILLWAY_PRESET: {chosen!r} is none of release, debug, tsan")
+    presets = {name: SUITES[name].preset if SUITES[name].fixed else chosen or SUITES[name].preset for name in names}
     build(sorted(set(presets.values())))
     reports = Path(tempfile.mkdtemp(prefix="spillway-test-"))
     try:

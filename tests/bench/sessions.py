@@ -1,0 +1,189 @@
+"""What a client sees: executions in a warm and in a cold session, through nginx; and what a session costs in memory."""
+import concurrent.futures
+import hashlib
+import hmac
+import os
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+CODE = {"python": "print(1)", "nodejs": "console.log(1)"}
+
+
+def spread(seconds):
+    values = sorted(value * 1000 for value in seconds)
+    at = lambda share: values[min(len(values) - 1, int(len(values) * share))]  # noqa: E731
+    return {"count": len(values), "min_ms": values[0], "p50_ms": statistics.median(values), "p90_ms": at(.9), "p99_ms": at(.99),
+            "max_ms": values[-1]}
+
+
+def run_once(client, session, language, **body):
+    reply = client.post(f"/{session}/exec/{language}", json_body={"code": CODE[language], **body}, params={"wait": 20})
+    result = reply.expect(200).json()
+    if result["status"] != "completed" or result["stdout"] != "1\n":
+        raise SystemExit(f"bench: {result}")
+    return result
+
+
+def create(client, name, **body):
+    client.post(f"/{name}", json_body={"cleanup": "idle", "idle_timeout_seconds": 600, **body}).expect(201)
+
+
+def wait_ready(client, name):
+    reply = client.get(f"/{name}/status", params={"wait": 30, "until": "ready"}).expect(200).json()
+    if reply["status"] != "ready":
+        raise SystemExit(f"bench: session {name}: {reply['status']} {reply['message']}")
+
+
+def sequential(client, session, language, count, **body):
+    """One client, one run after the other (a closed loop of one: what a notebook does)."""
+    taken = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        run_once(client, session, language, **body)
+        taken.append(time.perf_counter() - begun)
+    return spread(taken)
+
+
+def open_loop(client, session, language, per_second, seconds):
+    """Runs begin by the clock whatever became of those before; the time counts from when they were due."""
+    taken, late = [], 0
+    begun = time.perf_counter() + 0.1
+
+    def one(due):
+        run_once(client, session, language)
+        return time.perf_counter() - due
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        futures = []
+        for index in range(int(per_second * seconds)):
+            due = begun + index / per_second
+            wait = due - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+            else:
+                late += 1
+            futures.append(pool.submit(one, due))
+        taken = [future.result() for future in futures]
+    return {**spread(taken), "per_second": per_second, "sent_late": late}
+
+
+def cold(client, count, burst, environment=None):
+    """Create → ready → first result, one after the other and `burst` at once."""
+    body = {"environment": environment} if environment else {}
+
+    def one(name):
+        begun = time.perf_counter()
+        create(client, name, **body)
+        wait_ready(client, name)
+        ready = time.perf_counter()
+        run_once(client, name, "python")
+        done = time.perf_counter()
+        client.delete(f"/{name}")
+        return ready - begun, done - begun
+
+    def gone(names):
+        for name in names:
+            end = time.monotonic() + 30
+            while client.get(f"/{name}/status").json()["status"] != "stopped" and time.monotonic() < end:
+                time.sleep(0.02)
+
+    alone = []
+    for index in range(count):
+        alone.append(one(f"cold-{index}"))
+        gone([f"cold-{index}"])
+    names = [f"burst-{index}" for index in range(burst)]
+
+    def in_burst(name):
+        begun = time.perf_counter()
+        create(client, name, **body)
+        wait_ready(client, name)
+        return time.perf_counter() - begun
+
+    with concurrent.futures.ThreadPoolExecutor(burst) as pool:
+        begun = time.perf_counter()
+        together = list(pool.map(in_burst, names))
+        all_ready = time.perf_counter() - begun
+    for name in names:
+        client.delete(f"/{name}")
+    gone(names)
+    return {"ready": spread([pair[0] for pair in alone]), "result": spread([pair[1] for pair in alone]),
+            "burst_ready": spread(together), "burst_all_ready_ms": all_ready * 1000, "burst": burst}
+
+
+def rollup_kib(pid, field):
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    return 0
+
+
+def memory(client, gateway_pid, count):
+    """Private dirty memory of the gateway with and without `count` living sessions."""
+    before = rollup_kib(gateway_pid, "Private_Dirty")
+    names = [f"memory-{index}" for index in range(count)]
+    for name in names:
+        create(client, name)
+    for name in names:
+        wait_ready(client, name)
+    after = rollup_kib(gateway_pid, "Private_Dirty")
+    agents = agent_memory()
+    for name in names:
+        client.delete(f"/{name}")
+    return {"gateway_kib": before, "with_sessions_kib": after, "sessions": count, "per_session_kib": (after - before) / count,
+            "agent_rss_kib": agents}
+
+
+def agent_memory():
+    sizes = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.path.basename(os.readlink(folder / "exe")) == "agent" and "\nNSpid:" in (status := (folder / "status").read_text()):
+                inner = status.split("NSpid:")[1].split("\n")[0].split()[-1]
+                if inner == "1":
+                    sizes.append(int(status.split("VmRSS:")[1].split()[0]))
+        except (OSError, IndexError):
+            continue
+    return statistics.median(sizes) if sizes else None
+
+
+def agent_start(program, count=20):
+    """From the start of the process to its first answer, without a container around it."""
+    taken = []
+    for _ in range(count):
+        with tempfile.TemporaryDirectory() as folder:
+            token = "a" * 64
+            environment = {"SPILLWAY_SESSION_ID": "bench", "SPILLWAY_EPOCH": "0" * 32, "PATH": os.environ["PATH"],
+                           "SPILLWAY_TOKEN_SHA256": hashlib.sha256(token.encode()).hexdigest(), "SPILLWAY_LIMITS": '{"warm":false}',
+                           "SPILLWAY_AGENT_LISTEN": f"unix:{folder}/socket"}
+            begun = time.perf_counter()
+            agent = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", str(program)], env=environment,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            taken.append(first_answer(f"{folder}/socket", begun))
+            agent.kill()
+            agent.wait()
+    return spread(taken)
+
+
+def first_answer(path, begun):
+
+    while time.perf_counter() - begun < 10:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            try:
+                s.connect(path)
+                s.sendall(b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n")
+                if s.recv(100).startswith(b"HTTP/1.1 200"):
+                    return time.perf_counter() - begun
+            except OSError:
+                pass
+    raise SystemExit("bench: the agent did not answer")
+
+
+def agent_token(site_key_file, pod):
+    marks = pod["metadata"]["annotations"]
+    key = bytes.fromhex(Path(site_key_file).read_text().split("\n")[0].strip())
+    text = f"{pod['metadata']['labels']['spillway.dev/session']}.{marks['spillway.dev/epoch']}.{marks['spillway.dev/nonce']}"
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
