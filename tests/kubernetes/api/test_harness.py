@@ -29,8 +29,9 @@ def traces(name):
 
 
 def machine():
-    return {"links": sorted(os.listdir("/sys/class/net")), "sysctls": {name: Path("/proc/sys", name).read_text() for name in SYSCTLS},
-            "mounts": len(Path("/proc/self/mounts").read_text().splitlines()),
+    """As far as it can be ours: other runs come and go beside this one."""
+    return {"links": [name for name in os.listdir("/sys/class/net") if name.startswith(("node0", "cni0"))], "sysctls": {name: Path("/proc/sys", name).read_text() for name in SYSCTLS},
+            "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if "kubernetes" in line],
             "fixed": [path for path in ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods") if os.path.exists(path)]}
 
 
