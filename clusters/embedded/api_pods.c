@@ -1,4 +1,4 @@
-/* Writing: pods and namespaces; and a pod's log. */
+/* Writing: pods and namespaces. */
 #include "base/json.h"
 #include "base/mem.h"
 #include "clusters/embedded/api_request.h"
@@ -12,12 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BODY_MAX       ((size_t)1024 * 1024)
 #define PODS_MAX       20000 /* objects, running or not: memory is finite */
 #define NAMESPACES_MAX 1000
-#define LOG_READ_MAX   ((size_t)64 * 1024 * 1024)
 
 /* A request whose body is being read. */
 struct body_call {
@@ -142,7 +140,7 @@ static bool check_runtime_class(struct api_request *r, const struct json_t *pod)
     return false;
 }
 
-static void store_new_pod(struct api_request *r, struct json_t *pod)
+static void store_new_pod(struct api_request *r, struct json_t *pod, bool dry)
 {
     char *name = mem_text(meta_text(pod, "name"));
     struct err err = {.code = ERR_NONE};
@@ -155,6 +153,8 @@ static void store_new_pod(struct api_request *r, struct json_t *pod)
         api_status_reply(
             r->exchange, API_FORBIDDEN, &(struct api_subject){.resource = "pods", .name = name},
             "pods \"%s\" is forbidden: this node keeps at most %d pod objects", name, PODS_MAX);
+    else if (dry)
+        http_reply_json(r->exchange, 201, json_copy(pod));
     else if (node_create_pod(r->node, json_ref(pod), &err) < 0)
         api_status_reply_err(r->exchange, &err);
     else
@@ -173,7 +173,10 @@ static void create_pod(struct api_request *r, struct json_t *pod)
                                         .node_name = config->name};
     struct json_t *meta = json_get(pod, "metadata");
     struct json_t *causes = NULL;
+    bool dry = false;
 
+    if (!api_request_dry_run(r, &dry))
+        return;
     if (!json_is_object(meta)) {
         api_status_reply(r->exchange, API_BAD_REQUEST, NULL, "the object has no metadata");
         return;
@@ -189,7 +192,7 @@ static void create_pod(struct api_request *r, struct json_t *pod)
         return;
     }
     json_free(causes);
-    store_new_pod(r, pod);
+    store_new_pod(r, pod, dry);
 }
 
 void api_pods_create(struct api_request *r)
@@ -254,7 +257,10 @@ static void delete_pod(struct api_request *r, struct json_t *options)
     struct json_t *last = NULL;
     struct err err = {.code = ERR_NONE};
     int64_t grace = 0;
+    bool dry = false;
 
+    if (!api_request_dry_run(r, &dry))
+        return;
     if (!pod) {
         api_status_reply_not_found(r->exchange, "pods", r->name);
         return;
@@ -264,7 +270,7 @@ static void delete_pod(struct api_request *r, struct json_t *options)
     grace = grace_seconds(r, pod, options);
     if (grace < 0)
         return;
-    if (json_count(json_get(options, "dryRun"))) {
+    if (dry || json_count(json_get(options, "dryRun"))) {
         http_reply_json(r->exchange, 200, json_copy(pod));
         return;
     }
@@ -286,11 +292,17 @@ void api_pods_delete(struct api_request *r)
 
 static void apply_patch(struct api_request *r, const struct json_t *pod, const struct json_t *patch)
 {
-    struct json_t *copy = json_copy(pod);
+    struct json_t *copy = NULL;
     struct err err = {.code = ERR_NONE};
+    bool dry = false;
 
+    if (!api_request_dry_run(r, &dry))
+        return;
+    copy = json_copy(pod);
     json_merge_patch(copy, patch);
-    if (node_update_pod(r->node, copy, &err) < 0)
+    if (dry)
+        http_reply_json(r->exchange, 200, copy);
+    else if (node_update_pod(r->node, copy, &err) < 0)
         api_status_reply_err(r->exchange, &err);
     else
         http_reply_json(r->exchange, 200, json_copy(stored_pod(r)));
@@ -329,93 +341,6 @@ void api_pods_patch(struct api_request *r)
             "application/merge-patch+json, application/strategic-merge-patch+json");
 }
 
-/* -- log -- */
-
-static size_t tail_start(struct slice text, int64_t lines)
-{
-    size_t at = text.len;
-
-    if (at > 0 && text.at[at - 1] == '\n')
-        at--;
-    while (at > 0 && (text.at[at - 1] != '\n' || --lines > 0))
-        at--;
-    return at;
-}
-
-static void reply_log(struct api_request *r, int fd, int64_t lines, int64_t bytes)
-{
-    struct buf text;
-    struct slice out;
-    char chunk[16384];
-    off_t at = 0;
-
-    buf_init(&text, LOG_READ_MAX);
-    for (ssize_t n = 0; fd >= 0 && (n = pread(fd, chunk, sizeof chunk, at)) > 0; at += n)
-        if (!buf_add(&text, chunk, (size_t)n))
-            break;
-    out = buf_slice(&text);
-    if (lines >= 0) {
-        size_t start = lines == 0 ? out.len : tail_start(out, lines);
-
-        out = (struct slice){out.at + start, out.len - start};
-    }
-    if (bytes >= 0 && out.len > (size_t)bytes)
-        out.len = (size_t)bytes;
-    http_reply(r->exchange, 200, "text/plain", out);
-    buf_fini(&text);
-}
-
-static bool log_parameters(struct api_request *r, int64_t *lines, int64_t *bytes)
-{
-    struct slice query = http_exchange_head(r->exchange)->query;
-    struct err err = {.code = ERR_NONE};
-    bool follow = false, previous = false;
-
-    if (http_query_bool(query, "follow", &follow, &err) < 0 ||
-        http_query_bool(query, "previous", &previous, &err) < 0 ||
-        http_query_int(query, "tailLines", 0, INT32_MAX, lines, &err) < 0 ||
-        http_query_int(query, "limitBytes", 1, INT32_MAX, bytes, &err) < 0) {
-        api_status_reply(r->exchange, API_BAD_REQUEST, NULL, "%s", err.msg);
-        return false;
-    }
-    if (follow || previous) {
-        api_status_reply(r->exchange, API_BAD_REQUEST, NULL, "this node does not have %s logs",
-                         follow ? "followed" : "previous");
-        return false;
-    }
-    return true;
-}
-
-void api_pods_log(struct api_request *r)
-{
-    const struct json_t *pod = stored_pod(r);
-    char container[100];
-    int64_t lines = -1, bytes = -1;
-    int fd = -1;
-    bool started = false;
-
-    if (!pod) {
-        api_status_reply_not_found(r->exchange, "pods", r->name);
-        return;
-    }
-    if (!log_parameters(r, &lines, &bytes) ||
-        !api_request_query(r, "container", container, sizeof container))
-        return;
-    if (!*container)
-        snprintf(container, sizeof container, "%.63s",
-                 json_get_text(json_item(json_at(pod, "spec", "containers", NULL), 0), "name", ""));
-    if (!node_pod_log(r->node, pod, container, &fd, &started))
-        api_status_reply(r->exchange, API_BAD_REQUEST, NULL,
-                         "container %.63s is not valid for pod %s", container, r->name);
-    else if (!*json_get_text(json_get(pod, "spec"), "nodeName", ""))
-        http_reply(r->exchange, 204, NULL, (struct slice){0});
-    else if (!started)
-        api_status_reply(r->exchange, API_BAD_REQUEST, NULL,
-                         "container \"%s\" in pod \"%s\" is waiting to start", container, r->name);
-    else
-        reply_log(r, fd, lines, bytes);
-}
-
 /* -- namespaces -- */
 
 static void create_namespace(struct api_request *r, struct json_t *body)
@@ -423,7 +348,10 @@ static void create_namespace(struct api_request *r, struct json_t *body)
     struct object_store *store = node_store(r->node);
     const char *name = meta_text(body, "name");
     struct err err = {.code = ERR_NONE};
+    bool dry = false;
 
+    if (!api_request_dry_run(r, &dry))
+        return;
     if (!names_is_label(name)) {
         api_status_reply(r->exchange, API_INVALID, &(struct api_subject){.resource = "namespaces"},
                          "Namespace \"%.63s\" is invalid: metadata.name: must be a DNS-1123 label",
@@ -437,6 +365,8 @@ static void create_namespace(struct api_request *r, struct json_t *body)
     else if (object_store_count(store, OBJECT_NAMESPACE) >= NAMESPACES_MAX)
         api_status_reply(r->exchange, API_FORBIDDEN, NULL, "this node keeps at most %d namespaces",
                          NAMESPACES_MAX);
+    else if (dry)
+        http_reply_json(r->exchange, 201, node_object_namespace(name));
     else if (object_store_put(store, OBJECT_NAMESPACE, node_object_namespace(name), &err) < 0)
         api_status_reply_err(r->exchange, &err);
     else

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "clusters/embedded/api_request.h"
 #include "clusters/embedded/api_status.h"
+#include "clusters/embedded/log_streams.h"
 #include "clusters/embedded/names.h"
 #include "clusters/embedded/node.h"
 #include "clusters/embedded/node_config.h"
@@ -13,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define METRICS "/apis/metrics.k8s.io/v1beta1"
+#define METRICS  "/apis/metrics.k8s.io/v1beta1"
+#define NODE_K8S "/apis/node.k8s.io/v1"
 
 struct api_server {
     struct node *node;
     struct http_server *http;
     struct watch_streams *watches;
+    struct log_streams *logs;
     struct usage *usage;
 };
 
@@ -36,6 +39,14 @@ READ(namespaces, OBJECT_NAMESPACE)
 READ(nodes, OBJECT_NODE)
 READ(pods, OBJECT_POD)
 READ(events, OBJECT_EVENT)
+READ(runtime_classes, OBJECT_RUNTIME_CLASS)
+
+/* kubectl auth can-i: an answer would be a promise that nobody keeps here. */
+static void refuse_review(struct api_request *r)
+{
+    api_status_reply(r->exchange, API_NOT_FOUND, NULL,
+                     "this node has no authorization: whoever reaches it may do all that it has");
+}
 
 /* Path to handler. Segments: ns a namespace, name an object; in this order where both are there. */
 static const struct {
@@ -56,9 +67,15 @@ static const struct {
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/pods/{name}", pods_get, true, true},
     {HTTP_METHOD_DELETE, "/api/v1/namespaces/{ns}/pods/{name}", api_pods_delete, true, true},
     {HTTP_METHOD_PATCH, "/api/v1/namespaces/{ns}/pods/{name}", api_pods_patch, true, true},
-    {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/pods/{name}/log", api_pods_log, true, true},
+    {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/pods/{name}/log", api_logs_read, true, true},
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/events", events_list, true, false},
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/events/{name}", events_get, true, true},
+    {HTTP_METHOD_GET, NODE_K8S "/runtimeclasses", runtime_classes_list, false, false},
+    {HTTP_METHOD_GET, NODE_K8S "/runtimeclasses/{name}", runtime_classes_get, false, true},
+    {HTTP_METHOD_POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", refuse_review,
+     false, false},
+    {HTTP_METHOD_POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", refuse_review,
+     false, false},
     {HTTP_METHOD_GET, METRICS "/nodes", api_usage_nodes, false, false},
     {HTTP_METHOD_GET, METRICS "/nodes/{name}", api_usage_node, false, true},
     {HTTP_METHOD_GET, METRICS "/pods", api_usage_pods, false, false},
@@ -115,8 +132,12 @@ static void serve(struct http_exchange *x, void *user)
 {
     struct api_server *s = user;
     const struct http_head *head = http_exchange_head(x);
-    struct api_request r = {
-        .server = s, .node = s->node, .watches = s->watches, .usage = s->usage, .exchange = x};
+    struct api_request r = {.server = s,
+                            .node = s->node,
+                            .watches = s->watches,
+                            .logs = s->logs,
+                            .usage = s->usage,
+                            .exchange = x};
     struct http_route_match match;
     struct err err = {.code = ERR_NONE};
     struct buf allow;
@@ -150,6 +171,7 @@ struct api_server *api_server_new(struct node *n)
     conf.server_name = "api";
     s->node = n;
     s->watches = watch_streams_new(node_loop(n), node_store(n));
+    s->logs = log_streams_new(node_loop(n), node_store(n));
     s->usage = usage_new(node_loop(n), node_config_of(n), node_store(n));
     s->http = http_server_new(node_loop(n), &conf, serve, s);
     return s;
@@ -178,6 +200,7 @@ void api_server_free(struct api_server **s)
     if (!*s)
         return;
     watch_streams_free(&(*s)->watches);
+    log_streams_free(&(*s)->logs);
     usage_free(&(*s)->usage);
     http_server_free(&(*s)->http);
     free(*s);

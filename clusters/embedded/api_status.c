@@ -13,6 +13,7 @@ static const struct {
     [API_FORBIDDEN] = {403, "Forbidden"},
     [API_NOT_FOUND] = {404, "NotFound"},
     [API_METHOD_NOT_ALLOWED] = {405, "MethodNotAllowed"},
+    [API_NOT_ACCEPTABLE] = {406, "NotAcceptable"},
     [API_ALREADY_EXISTS] = {409, "AlreadyExists"},
     [API_CONFLICT] = {409, "Conflict"},
     [API_EXPIRED] = {410, "Expired"},

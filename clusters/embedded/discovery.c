@@ -1,40 +1,65 @@
 /* What clients ask before they ask for objects: health, version, groups and resources. */
 #include "base/json.h"
 #include "clusters/embedded/api_request.h"
+#include "clusters/embedded/openapi.h"
 #include "http/http_reply.h"
 #include <string.h>
 
-static struct json_t *verbs(bool pods, bool namespaces)
+#define METRICS "metrics.k8s.io/v1beta1"
+#define CLASSES "node.k8s.io/v1"
+
+static struct json_t *verbs(enum object_kind kind)
 {
-    return pods ? json_build("[s,s,s,s,s,s]", "create", "delete", "get", "list", "patch", "watch")
-           : namespaces ? json_build("[s,s,s,s]", "create", "get", "list", "watch")
-                        : json_build("[s,s,s]", "get", "list", "watch");
+    return kind == OBJECT_POD
+               ? json_build("[s,s,s,s,s,s]", "create", "delete", "get", "list", "patch", "watch")
+           : kind == OBJECT_NAMESPACE ? json_build("[s,s,s,s]", "create", "get", "list", "watch")
+                                      : json_build("[s,s,s]", "get", "list", "watch");
 }
 
-static void add_resource(struct json_t *list, const char *name, const char *kind, bool namespaced,
-                         struct json_t *verb_list)
+static struct json_t *add_resource(struct json_t *list, const char *name, const char *kind,
+                                   bool namespaced, struct json_t *verb_list)
 {
-    json_add(list, json_build("{s:s, s:s, s:b, s:s, s:o}", "name", name, "singularName", "",
-                              "namespaced", namespaced, "kind", kind, "verbs", verb_list));
+    struct json_t *r = json_build("{s:s, s:s, s:b, s:s, s:o}", "name", name, "singularName", "",
+                                  "namespaced", namespaced, "kind", kind, "verbs", verb_list);
+
+    json_add(list, r);
+    return r;
 }
 
-static struct json_t *resource_list(void)
+static void add_kind(struct json_t *list, enum object_kind kind)
+{
+    const struct api_kind *k = &API_KINDS[kind];
+    struct json_t *r = add_resource(list, k->resource, k->kind, k->namespaced, verbs(kind));
+
+    json_set_text(r, "singularName", k->singular);
+    if (k->short_name)
+        json_set(r, "shortNames", json_build("[s]", k->short_name));
+    if (kind == OBJECT_POD)
+        json_set(r, "categories", json_build("[s]", "all"));
+}
+
+static struct json_t *resources(const char *version, struct json_t *list)
+{
+    return json_build("{s:s, s:s, s:s, s:o}", "kind", "APIResourceList", "apiVersion", "v1",
+                      "groupVersion", version, "resources", list);
+}
+
+static struct json_t *core_resources(void)
 {
     struct json_t *list = json_new_array();
 
-    for (int kind = 0; kind < OBJECT_KINDS; kind++)
-        add_resource(list, API_KINDS[kind].resource, API_KINDS[kind].kind,
-                     API_KINDS[kind].namespaced,
-                     verbs(kind == OBJECT_POD, kind == OBJECT_NAMESPACE));
+    for (int kind = 0; kind <= OBJECT_EVENT; kind++)
+        add_kind(list, (enum object_kind)kind);
     add_resource(list, "pods/log", "Pod", true, json_build("[s]", "get"));
-    return json_build("{s:s, s:s, s:s, s:o}", "kind", "APIResourceList", "apiVersion", "v1",
-                      "groupVersion", "v1", "resources", list);
+    return resources("v1", list);
 }
 
-static struct json_t *versions(void)
+static struct json_t *class_resources(void)
 {
-    return json_build("{s:s, s:[s], s:[]}", "kind", "APIVersions", "versions", "v1",
-                      "serverAddressByClientCIDRs");
+    struct json_t *list = json_new_array();
+
+    add_kind(list, OBJECT_RUNTIME_CLASS);
+    return resources(CLASSES, list);
 }
 
 static struct json_t *metrics_resources(void)
@@ -43,41 +68,61 @@ static struct json_t *metrics_resources(void)
 
     add_resource(list, "nodes", "NodeMetrics", false, json_build("[s,s]", "get", "list"));
     add_resource(list, "pods", "PodMetrics", true, json_build("[s,s]", "get", "list"));
-    return json_build("{s:s, s:s, s:s, s:o}", "kind", "APIResourceList", "apiVersion", "v1",
-                      "groupVersion", "metrics.k8s.io/v1beta1", "resources", list);
+    return resources(METRICS, list);
 }
 
-static struct json_t *metrics_group(void)
+static struct json_t *versions(void)
 {
+    return json_build("{s:s, s:[s], s:[]}", "kind", "APIVersions", "versions", "v1",
+                      "serverAddressByClientCIDRs");
+}
+
+/* "group/version" */
+static struct json_t *group_of(const char *group_version)
+{
+    const char *slash = strchr(group_version, '/');
     struct json_t *version =
-        json_build("{s:s, s:s}", "groupVersion", "metrics.k8s.io/v1beta1", "version", "v1beta1");
-    struct json_t *group = json_build("{s:s, s:[O], s:O}", "name", "metrics.k8s.io", "versions",
-                                      version, "preferredVersion", version);
+        json_build("{s:s, s:s}", "groupVersion", group_version, "version", slash + 1);
+    struct json_t *group =
+        json_build("{s:o, s:[O], s:O}", "name",
+                   json_new_text_n(group_version, (size_t)(slash - group_version)), "versions",
+                   version, "preferredVersion", version);
 
     json_free(version);
     return group;
 }
 
-static struct json_t *metrics_group_alone(void)
+static struct json_t *group_alone(const char *group_version)
 {
-    struct json_t *group = metrics_group();
+    struct json_t *group = group_of(group_version);
 
     json_set_text(group, "kind", "APIGroup");
     json_set_text(group, "apiVersion", "v1");
     return group;
 }
 
-static struct json_t *groups(void)
+static struct json_t *metrics_group(void)
 {
-    return json_build("{s:s, s:s, s:[o]}", "kind", "APIGroupList", "apiVersion", "v1", "groups",
-                      metrics_group());
+    return group_alone(METRICS);
 }
 
-/* The API this node follows is Kubernetes 1.28's, as far as it goes. */
+static struct json_t *class_group(void)
+{
+    return group_alone(CLASSES);
+}
+
+static struct json_t *groups(void)
+{
+    return json_build("{s:s, s:s, s:[o,o]}", "kind", "APIGroupList", "apiVersion", "v1", "groups",
+                      group_of(METRICS), group_of(CLASSES));
+}
+
+/* The API this node follows is Kubernetes 1.36's, as far as it goes: with that kubectl it is
+ * tested. */
 static struct json_t *version(void)
 {
-    return json_build("{s:s, s:s, s:s, s:s}", "major", "1", "minor", "28", "gitVersion",
-                      "v1.28.0+spillway-" SPILLWAY_VERSION, "platform", "linux");
+    return json_build("{s:s, s:s, s:s, s:s}", "major", "1", "minor", "36", "gitVersion",
+                      "v1.36.0+spillway-" SPILLWAY_VERSION, "platform", "linux");
 }
 
 bool discovery_serve(struct http_exchange *x, struct slice path)
@@ -86,10 +131,14 @@ bool discovery_serve(struct http_exchange *x, struct slice path)
         const char *path;
         struct json_t *(*build)(void);
     } documents[] = {{"/api", versions},
-                     {"/api/v1", resource_list},
+                     {"/api/v1", core_resources},
                      {"/apis", groups},
-                     {"/apis/metrics.k8s.io", metrics_group_alone},
-                     {"/apis/metrics.k8s.io/v1beta1", metrics_resources},
+                     {"/apis/metrics.k8s.io", metrics_group},
+                     {"/apis/" METRICS, metrics_resources},
+                     {"/apis/node.k8s.io", class_group},
+                     {"/apis/" CLASSES, class_resources},
+                     {"/openapi/v3", openapi_index},
+                     {"/openapi/v3/api/v1", openapi_core},
                      {"/version", version}};
     static const char *const healthy[] = {"/healthz", "/readyz", "/livez"};
 

@@ -84,6 +84,8 @@ static void on_changed(void *user)
 {
     struct program *p = user;
 
+    if (p->node)
+        node_changed(p->node);
     if (p->api)
         api_server_wake(p->api);
 }

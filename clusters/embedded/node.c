@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "clusters/embedded/container_run.h"
 #include "clusters/embedded/node_config.h"
+#include "clusters/embedded/node_events.h"
 #include "clusters/embedded/node_object.h"
 #include "clusters/embedded/object_store.h"
 #include "clusters/embedded/pod_status.h"
@@ -27,6 +28,7 @@ struct node {
     struct object_store *store;
     struct pod_worker_env env;
     struct worker_entry *workers;
+    struct node_events *events;
     struct timer *heartbeat;
     bool round_planned;
     bool shutting_down;
@@ -200,6 +202,7 @@ struct node *node_new(struct loop *l, const struct node_config *config, struct o
         .gone = on_worker_gone,
         .user = n,
     };
+    n->events = node_events_new(l, config, store);
     n->heartbeat = timer_new(loop_world(l), on_heartbeat, n);
     return n;
 }
@@ -216,6 +219,7 @@ void node_free(struct node **node)
         pod_worker_free(&e->worker);
         free(e);
     }
+    node_events_free(&n->events);
     timer_free(loop_world(n->loop), &n->heartbeat);
     free(n);
     *node = NULL;
@@ -263,8 +267,14 @@ int node_make_objects(struct node *n, struct err *err)
         rc = make_namespace(n, "default", err);
     if (rc == 0)
         rc = make_namespace(n, n->config->sandbox_namespace, err);
+    node_events_of_node(n->events, "Starting", "Starting spillway-node.");
     timer_start(loop_world(n->loop), n->heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
     return rc;
+}
+
+void node_changed(struct node *n)
+{
+    node_events_wake(n->events);
 }
 
 /* -- pods -- */

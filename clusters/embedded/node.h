@@ -24,6 +24,9 @@ struct loop *node_loop(const struct node *n);
 const struct node_config *node_config_of(const struct node *n);
 struct object_store *node_store(const struct node *n);
 
+/* The store has news: from its callback. */
+void node_changed(struct node *n);
+
 /* Node and namespace objects. Before the API listens. */
 int node_make_objects(struct node *n, struct err *err) CHECK_RESULT;
 

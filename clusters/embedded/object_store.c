@@ -16,13 +16,18 @@ struct entry {
     UT_hash_handle hh;
 };
 
+/* Of one kind. */
+struct history {
+    uint64_t floor; /* changes up to this one are no longer in it */
+    struct object_record ring[OBJECT_HISTORY];
+    size_t first, count;
+};
+
 struct object_store {
     char *dir;
     struct entry *kinds[OBJECT_KINDS];
     uint64_t version;
-    uint64_t floor; /* changes up to this one are no longer in the history */
-    struct object_record ring[OBJECT_HISTORY];
-    size_t first, count;
+    struct history histories[OBJECT_KINDS];
     object_store_changed_f *changed;
     void *user;
 };
@@ -33,13 +38,20 @@ static const char *const kind_dirs[OBJECT_KINDS] = {
     [OBJECT_POD] = "pods",
 };
 
+static void begin_histories(struct object_store *s, uint64_t version)
+{
+    s->version = version;
+    for (int kind = 0; kind < OBJECT_KINDS; kind++)
+        s->histories[kind].floor = version;
+}
+
 struct object_store *object_store_new(const char *dir, int64_t wall_ms,
                                       object_store_changed_f *changed, void *user)
 {
     struct object_store *s = mem_alloc(sizeof *s);
 
     s->dir = mem_text(dir);
-    s->version = s->floor = (uint64_t)wall_ms * 1000;
+    begin_histories(s, (uint64_t)wall_ms * 1000);
     s->changed = changed;
     s->user = user;
     return s;
@@ -65,9 +77,9 @@ void object_store_free(struct object_store **s)
             free(e->key);
             free(e);
         }
+        for (size_t i = 0; i < OBJECT_HISTORY; i++)
+            record_drop(&(*s)->histories[kind].ring[i]);
     }
-    for (size_t i = 0; i < OBJECT_HISTORY; i++)
-        record_drop(&(*s)->ring[i]);
     free((*s)->dir);
     free(*s);
     *s = NULL;
@@ -140,14 +152,15 @@ static void stamp(struct json_t *object, uint64_t version)
 static void record_add(struct object_store *s, enum object_kind kind, enum object_change change,
                        struct json_t *now, struct json_t *before)
 {
-    struct object_record *r = &s->ring[(s->first + s->count) % OBJECT_HISTORY];
+    struct history *h = &s->histories[kind];
+    struct object_record *r = &h->ring[(h->first + h->count) % OBJECT_HISTORY];
 
-    if (s->count == OBJECT_HISTORY) {
-        s->floor = r->version;
+    if (h->count == OBJECT_HISTORY) {
+        h->floor = r->version;
         record_drop(r);
-        s->first = (s->first + 1) % OBJECT_HISTORY;
+        h->first = (h->first + 1) % OBJECT_HISTORY;
     } else {
-        s->count++;
+        h->count++;
     }
     *r = (struct object_record){.version = s->version,
                                 .kind = kind,
@@ -264,24 +277,26 @@ uint64_t object_store_version(const struct object_store *s)
     return s->version;
 }
 
-bool object_store_covers(const struct object_store *s, uint64_t version)
+bool object_store_covers(const struct object_store *s, enum object_kind kind, uint64_t version)
 {
-    return version >= s->floor;
+    return version >= s->histories[kind].floor;
 }
 
-const struct object_record *object_store_after(const struct object_store *s, uint64_t version)
+const struct object_record *object_store_after(const struct object_store *s, enum object_kind kind,
+                                               uint64_t version)
 {
-    size_t low = 0, high = s->count;
+    const struct history *h = &s->histories[kind];
+    size_t low = 0, high = h->count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (s->ring[(s->first + middle) % OBJECT_HISTORY].version > version)
+        if (h->ring[(h->first + middle) % OBJECT_HISTORY].version > version)
             high = middle;
         else
             low = middle + 1;
     }
-    return low < s->count ? &s->ring[(s->first + low) % OBJECT_HISTORY] : NULL;
+    return low < h->count ? &h->ring[(h->first + low) % OBJECT_HISTORY] : NULL;
 }
 
 /* An object from disk: enough of it must be there to be found again. */
@@ -292,7 +307,7 @@ static bool load_one(struct object_store *s, enum object_kind kind, struct json_
     if (!*meta_text(object, "name") || !*meta_text(object, "uid") || entry_of(s, kind, object))
         return false;
     if (version > s->version)
-        s->version = s->floor = version;
+        begin_histories(s, version);
     entry_add(s, kind, json_ref(object));
     return true;
 }

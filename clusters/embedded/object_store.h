@@ -5,10 +5,11 @@
  * (json_copy), edits the copy and puts that. Getters lend until the next put or remove of the
  * object; json_ref() keeps it longer. Versions:  one counter for all kinds. It starts at Unix time
  * in milliseconds × 1000, so that it never goes back when the node starts again, and it lies above
- * every version on disk. History:   the last OBJECT_HISTORY changes. A watch that needs an older
- * one gets 410. Disk:      kinds with a directory are written (temporary name, then rename) before
- * put returns. No fsync: after a crash of the machine no pod of the node is left to be described.
- * Loop:      on the loop, or before it runs. `changed` is called at the end of put and remove. */
+ * every version on disk. History:   the last OBJECT_HISTORY changes of each kind. A watch that
+ * needs an older one gets 410. Disk:      kinds with a directory are written (temporary name, then
+ * rename) before put returns. No fsync: after a crash of the machine no pod of the node is left to
+ * be described. Loop:      on the loop, or before it runs. `changed` is called at the end of put
+ * and remove. */
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
@@ -21,7 +22,14 @@
 struct json_t;
 struct object_store;
 
-enum object_kind { OBJECT_NAMESPACE, OBJECT_NODE, OBJECT_POD, OBJECT_EVENT, OBJECT_KINDS };
+enum object_kind {
+    OBJECT_NAMESPACE,
+    OBJECT_NODE,
+    OBJECT_POD,
+    OBJECT_EVENT,
+    OBJECT_RUNTIME_CLASS,
+    OBJECT_KINDS
+};
 enum object_change { OBJECT_ADDED, OBJECT_MODIFIED, OBJECT_DELETED };
 
 /* One change. `before` is NULL for ADDED; for DELETED `now` is the last state, with the version of
@@ -61,7 +69,8 @@ size_t object_store_list(const struct object_store *s, enum object_kind kind,
 size_t object_store_count(const struct object_store *s, enum object_kind kind);
 
 uint64_t object_store_version(const struct object_store *s);
-/* Are all changes behind `version` still in the history? */
-bool object_store_covers(const struct object_store *s, uint64_t version);
-/* First change behind `version`, NULL when there is none yet. */
-const struct object_record *object_store_after(const struct object_store *s, uint64_t version);
+/* Are all changes of the kind behind `version` still in the history? */
+bool object_store_covers(const struct object_store *s, enum object_kind kind, uint64_t version);
+/* First change of the kind behind `version`, NULL when there is none yet. */
+const struct object_record *object_store_after(const struct object_store *s, enum object_kind kind,
+                                               uint64_t version);

@@ -22,15 +22,27 @@ struct selector {
 
 /* Where a selectable field is in the object. */
 static const struct {
-    const char *name, *outer, *inner;
+    const char *name, *outer, *inner; /* inner NULL: outer is the text itself */
+    bool events;
 } selectable[] = {
-    {"metadata.name", "metadata", "name"},
-    {"metadata.namespace", "metadata", "namespace"},
-    {"metadata.uid", "metadata", "uid"},
-    {"spec.nodeName", "spec", "nodeName"},
-    {"spec.restartPolicy", "spec", "restartPolicy"},
-    {"status.phase", "status", "phase"},
-    {"status.podIP", "status", "podIP"},
+    {"metadata.name", "metadata", "name", false},
+    {"metadata.namespace", "metadata", "namespace", false},
+    {"metadata.uid", "metadata", "uid", false},
+    {"spec.nodeName", "spec", "nodeName", false},
+    {"spec.restartPolicy", "spec", "restartPolicy", false},
+    {"status.phase", "status", "phase", false},
+    {"status.podIP", "status", "podIP", false},
+    {"involvedObject.kind", "involvedObject", "kind", true},
+    {"involvedObject.namespace", "involvedObject", "namespace", true},
+    {"involvedObject.name", "involvedObject", "name", true},
+    {"involvedObject.uid", "involvedObject", "uid", true},
+    {"involvedObject.apiVersion", "involvedObject", "apiVersion", true},
+    {"involvedObject.resourceVersion", "involvedObject", "resourceVersion", true},
+    {"involvedObject.fieldPath", "involvedObject", "fieldPath", true},
+    {"source", "source", "component", true},
+    {"reason", "reason", NULL, true},
+    {"type", "type", NULL, true},
+    {"reportingComponent", "reportingComponent", NULL, true},
 };
 
 void selector_free(struct selector **s)
@@ -148,7 +160,8 @@ static int parse_label_term(const char **p, struct term *t, const char *text, st
     return check_values(t, err);
 }
 
-static int parse_field_term(const char **p, struct term *t, const char *text, struct err *err)
+static int parse_field_term(const char **p, bool events, struct term *t, const char *text,
+                            struct err *err)
 {
     t->key = word(p);
     if (accept(p, "!="))
@@ -159,12 +172,12 @@ static int parse_field_term(const char **p, struct term *t, const char *text, st
         return bad(text, *p, err);
     t->values[t->value_count++] = word(p);
     for (size_t i = 0; i < ARRAY_LEN(selectable); i++)
-        if (strcmp(selectable[i].name, t->key) == 0)
+        if (strcmp(selectable[i].name, t->key) == 0 && (events || !selectable[i].events))
             return 0;
     return err_set(err, ERR_INVALID_ARGUMENT, "field label not supported: %.100s", t->key);
 }
 
-static int parse(const char *text, bool fields, struct selector **out, struct err *err)
+static int parse(const char *text, bool fields, bool events, struct selector **out, struct err *err)
 {
     const char *p = skip_blank(text);
     struct selector *s = NULL;
@@ -184,7 +197,8 @@ static int parse(const char *text, bool fields, struct selector **out, struct er
             break;
         }
         s->count++;
-        rc = fields ? parse_field_term(&p, t, text, err) : parse_label_term(&p, t, text, err);
+        rc = fields ? parse_field_term(&p, events, t, text, err)
+                    : parse_label_term(&p, t, text, err);
     } while (rc == 0 && accept(&p, ","));
     if (rc == 0 && *p)
         rc = bad(text, p, err);
@@ -196,19 +210,21 @@ static int parse(const char *text, bool fields, struct selector **out, struct er
 
 int selector_parse_labels(const char *text, struct selector **out, struct err *err)
 {
-    return parse(text, false, out, err);
+    return parse(text, false, false, out, err);
 }
 
-int selector_parse_fields(const char *text, struct selector **out, struct err *err)
+int selector_parse_fields(const char *text, bool events, struct selector **out, struct err *err)
 {
-    return parse(text, true, out, err);
+    return parse(text, true, events, out, err);
 }
 
 static const char *field_value(const struct json_t *object, const char *key)
 {
     for (size_t i = 0; i < ARRAY_LEN(selectable); i++)
         if (strcmp(selectable[i].name, key) == 0)
-            return json_get_text(json_get(object, selectable[i].outer), selectable[i].inner, "");
+            return selectable[i].inner ? json_get_text(json_get(object, selectable[i].outer),
+                                                       selectable[i].inner, "")
+                                       : json_get_text(object, selectable[i].outer, "");
     return "";
 }
 

@@ -16,6 +16,8 @@ struct json_t;
 
 /* An empty text gives *out NULL. 0 or a negative code. */
 int selector_parse_labels(const char *text, struct selector **out, struct err *err) CHECK_RESULT;
-int selector_parse_fields(const char *text, struct selector **out, struct err *err) CHECK_RESULT;
+/* events: with the fields that only events have. */
+int selector_parse_fields(const char *text, bool events, struct selector **out,
+                          struct err *err) CHECK_RESULT;
 void selector_free(struct selector **s);
 bool selector_matches(const struct selector *s, const struct json_t *object);

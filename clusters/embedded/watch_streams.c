@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "clusters/embedded/api_request.h"
 #include "clusters/embedded/api_status.h"
 #include "clusters/embedded/selector.h"
 #include "http/http_reply.h"
@@ -22,7 +23,8 @@ struct watch_stream {
     char *namespace_name;
     struct selector *labels, *fields;
     uint64_t version;
-    bool bookmarks, full;
+    bool bookmarks, full, table, described; /* described: the columns have been sent */
+    enum api_table_include include;
     struct timer *bookmark, *deadline;
 };
 
@@ -33,11 +35,6 @@ struct watch_streams {
     unsigned count;
     bool wake_planned;
 };
-
-static const char *const kind_names[OBJECT_KINDS] = {[OBJECT_NAMESPACE] = "Namespace",
-                                                     [OBJECT_NODE] = "Node",
-                                                     [OBJECT_POD] = "Pod",
-                                                     [OBJECT_EVENT] = "Event"};
 
 struct watch_streams *watch_streams_new(struct loop *l, struct object_store *store)
 {
@@ -97,18 +94,35 @@ static void send_event(struct watch_stream *s, const char *type, const struct js
     buf_fini(&line);
 }
 
+/* As an object or as a row; only the first table of a watch describes its columns. */
+static void send_object(struct watch_stream *s, const char *type, const struct json_t *object)
+{
+    struct json_t *table = NULL;
+
+    if (!s->table) {
+        send_event(s, type, object);
+        return;
+    }
+    table = api_table_of(s->kind, object, s->include, !s->described,
+                         world_wall_ms(loop_world(s->owner->loop)));
+    s->described = true;
+    send_event(s, type, table);
+    json_free(table);
+}
+
 static void send_bookmark(struct watch_stream *s, bool initial)
 {
     char version[32];
     struct json_t *object = NULL;
 
     snprintf(version, sizeof version, "%" PRIu64, s->version);
-    object = json_build("{s:s, s:s, s:{s:s, s:n}}", "kind", kind_names[s->kind], "apiVersion", "v1",
-                        "metadata", "resourceVersion", version, "creationTimestamp");
+    object = json_build("{s:s, s:s, s:{s:s, s:n}}", "kind", API_KINDS[s->kind].kind, "apiVersion",
+                        API_KINDS[s->kind].version, "metadata", "resourceVersion", version,
+                        "creationTimestamp");
     if (initial)
         json_set(json_get(object, "metadata"), "annotations",
                  json_build("{s:s}", "k8s.io/initial-events-end", "true"));
-    send_event(s, "BOOKMARK", object);
+    send_object(s, "BOOKMARK", object);
     json_free(object);
 }
 
@@ -127,9 +141,9 @@ static void send_record(struct watch_stream *s, const struct object_record *r)
     bool now = r->change != OBJECT_DELETED && selects(s, r->now);
     bool before = selects(s, r->before);
 
-    if (r->kind != s->kind || (!now && !before))
+    if (!now && !before)
         return;
-    send_event(s, now && before ? "MODIFIED" : now ? "ADDED" : "DELETED", r->now);
+    send_object(s, now && before ? "MODIFIED" : now ? "ADDED" : "DELETED", r->now);
 }
 
 static void send_expired(struct watch_stream *s)
@@ -149,15 +163,17 @@ static void pump(struct watch_stream *s)
 {
     const struct object_record *r = NULL;
 
-    if (!object_store_covers(s->owner->store, s->version)) {
+    if (!object_store_covers(s->owner->store, s->kind, s->version)) {
         send_expired(s);
         finish(s);
         return;
     }
-    while (!s->full && (r = object_store_after(s->owner->store, s->version)) != NULL) {
+    while (!s->full && (r = object_store_after(s->owner->store, s->kind, s->version)) != NULL) {
         s->version = r->version;
         send_record(s, r);
     }
+    if (!s->full && s->version < object_store_version(s->owner->store))
+        s->version = object_store_version(s->owner->store);
 }
 
 static void on_drain(struct http_exchange *x, void *user)
@@ -200,7 +216,7 @@ static void send_initial(struct watch_stream *s, bool bookmark)
     /* All at once: the pods of one machine are bounded, and a list would send them as well. */
     for (size_t i = 0; i < count; i++)
         if (selects(s, objects[i]))
-            send_event(s, "ADDED", objects[i]);
+            send_object(s, "ADDED", objects[i]);
     free(objects);
     if (bookmark)
         send_bookmark(s, true);
@@ -219,7 +235,9 @@ static struct watch_stream *add(struct watch_streams *w, struct http_exchange *x
                                .fields = req->fields,
                                .version =
                                    req->initial ? object_store_version(w->store) : req->version,
-                               .bookmarks = req->bookmarks};
+                               .bookmarks = req->bookmarks,
+                               .table = req->table,
+                               .include = req->include};
     DL_APPEND(w->streams, s);
     w->count++;
     return s;
@@ -258,7 +276,7 @@ static void wake_all(void *user)
     w->wake_planned = false;
     DL_FOREACH_SAFE(w->streams, s, next)
     {
-        if (!s->full || !object_store_covers(w->store, s->version))
+        if (!s->full || !object_store_covers(w->store, s->kind, s->version))
             pump(s);
     }
 }

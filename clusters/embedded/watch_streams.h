@@ -6,6 +6,7 @@
  * client goes, or with watch_streams_free(). */
 #pragma once
 #include "base/cc.h"
+#include "clusters/embedded/api_table.h"
 #include "clusters/embedded/object_store.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,8 @@ struct watch_streams_request {
     bool initial;          /* first all that is there, as ADDED; version is then the present one */
     bool initial_bookmark; /* then a bookmark that says so (sendInitialEvents) */
     bool bookmarks;
+    bool table; /* objects as rows, see api_table.h */
+    enum api_table_include include;
     int64_t timeout_ms;
 };
 

@@ -12,7 +12,7 @@ def test_discovery(node):
     assert node.call("GET", "/api").json["versions"] == ["v1"]
     names = {r["name"]: r for r in node.call("GET", "/api/v1").json["resources"]}
     assert set(names) == {"pods", "pods/log", "nodes", "namespaces", "events"} and names["pods"]["namespaced"]
-    assert [group["name"] for group in node.call("GET", "/apis").json["groups"]] == ["metrics.k8s.io"]
+    assert [group["name"] for group in node.call("GET", "/apis").json["groups"]] == ["metrics.k8s.io", "node.k8s.io"]
     assert node.call("GET", "/version").json["major"] == "1"
     for path in ("/healthz", "/readyz", "/livez"):
         assert node.call("GET", path).raw == b"ok"

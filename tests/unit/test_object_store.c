@@ -70,18 +70,18 @@ static void history(void **state)
     put(s, "n", "a", "1");
     put(s, "n", "a", "2");
     object_store_remove(s, OBJECT_POD, "n", "a");
-    r = object_store_after(s, 1000);
+    r = object_store_after(s, OBJECT_POD, 1000);
     assert_int_equal(r->change, OBJECT_ADDED);
     assert_null(r->before);
-    r = object_store_after(s, r->version);
+    r = object_store_after(s, OBJECT_POD, r->version);
     assert_int_equal(r->change, OBJECT_MODIFIED);
     assert_string_equal(json_get_text(r->before, "mark", ""), "1");
     assert_string_equal(json_get_text(r->now, "mark", ""), "2");
-    r = object_store_after(s, r->version);
+    r = object_store_after(s, OBJECT_POD, r->version);
     assert_int_equal(r->change, OBJECT_DELETED);
     assert_string_equal(json_get_text(json_get(r->now, "metadata"), "resourceVersion", ""), "1003");
-    assert_null(object_store_after(s, r->version));
-    assert_null(object_store_after(s, UINT64_MAX));
+    assert_null(object_store_after(s, OBJECT_POD, r->version));
+    assert_null(object_store_after(s, OBJECT_POD, UINT64_MAX));
     object_store_free(&s);
 }
 
@@ -90,13 +90,14 @@ static void history_is_bounded(void **state)
     struct object_store *s = new_store(NULL, 1);
 
     (void)state;
-    assert_true(object_store_covers(s, 1000));
-    assert_false(object_store_covers(s, 999));
+    assert_true(object_store_covers(s, OBJECT_POD, 1000));
+    assert_false(object_store_covers(s, OBJECT_POD, 999));
     for (int i = 0; i < OBJECT_HISTORY + 10; i++)
         put(s, "n", "a", "x");
-    assert_false(object_store_covers(s, 1009));
-    assert_true(object_store_covers(s, 1010));
-    assert_int_equal(object_store_after(s, 1010)->version, 1011);
+    assert_false(object_store_covers(s, OBJECT_POD, 1009));
+    assert_true(object_store_covers(s, OBJECT_POD, 1010));
+    assert_int_equal(object_store_after(s, OBJECT_POD, 1010)->version, 1011);
+    assert_true(object_store_covers(s, OBJECT_EVENT, 1000)); /* each kind has its own */
     object_store_free(&s);
 }
 
@@ -146,7 +147,7 @@ static void survives_a_restart(void **state)
     assert_int_equal(object_store_count(s, OBJECT_POD), 1);
     assert_string_equal(meta(s, "kept", "resourceVersion"), "9000001");
     assert_true(object_store_version(s) >= 9000001);
-    assert_false(object_store_covers(s, 9000000));
+    assert_false(object_store_covers(s, OBJECT_POD, 9000000));
     object_store_free(&s);
     snprintf(command, sizeof command, "rm -rf %s", dir);
     assert_int_equal(system(command), 0);

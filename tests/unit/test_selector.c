@@ -15,7 +15,7 @@ static bool matches(const char *text, bool fields)
     struct json_t *o = object();
     struct selector *s = NULL;
     struct err err = {.code = ERR_NONE};
-    int rc = fields ? selector_parse_fields(text, &s, &err) : selector_parse_labels(text, &s, &err);
+    int rc = fields ? selector_parse_fields(text, false, &s, &err) : selector_parse_labels(text, &s, &err);
     bool result = false;
 
     assert_int_equal(rc, 0);
@@ -84,7 +84,7 @@ static void bad(void **state)
         if (selector_parse_labels(LABELS[i], &s, &err) == 0)
             fail_msg("%s", LABELS[i]);
     for (size_t i = 0; i < ARRAY_LEN(FIELDS); i++)
-        if (selector_parse_fields(FIELDS[i], &s, &err) == 0)
+        if (selector_parse_fields(FIELDS[i], false, &s, &err) == 0)
             fail_msg("%s", FIELDS[i]);
     assert_null(s);
 }
