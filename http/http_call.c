@@ -68,9 +68,7 @@ static void add_waiting(struct http_caller *h);
 
 static CURL *easy_take(struct http_caller *h)
 {
-    if (h->spare_count == 0)
-        return curl_easy_init();
-    return h->spare[--h->spare_count];
+    return h->spare_count > 0 ? h->spare[--h->spare_count] : curl_easy_init();
 }
 
 static void easy_give(struct http_caller *h, CURL *easy)
@@ -261,10 +259,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = poll->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
+    flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
+    flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
     drive(w->caller, w->fd, flags);
 }
 

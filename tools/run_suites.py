@@ -62,9 +62,10 @@ KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kube
 
 
 class Suite:
-    def __init__(self, preset, commands, minutes, text, default=True, needs=(), second_look=False):
+    def __init__(self, preset, commands, minutes, text, default=True, needs=(), second_look=False, fixed=False):
         self.second_look = second_look  # real processes on a machine with other work: what failed runs once more, and is named
         self.needs = needs  # commands that bring what only this suite needs; their time is their own
+        self.fixed = fixed  # the preset is the suite's point: SPILLWAY_PRESET does not change it
         self.preset = preset
         self.commands = commands
         self.minutes = minutes

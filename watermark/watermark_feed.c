@@ -261,7 +261,7 @@ static void on_node(const struct kube_node *before, const struct kube_node *now,
 {
     struct watermark_feed *f = user;
 
-    if (!now)
+    if (before && !now)
         capacity_remove_node(f->capacity, before->name);
     else if (!before || is_eligible(before) != is_eligible(now) ||
              !is_same_resources(&before->allocatable, &now->allocatable))

@@ -55,7 +55,8 @@ static void bad_tables_are_refused(void **state)
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\",1]}}}",
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"aliases\":\"b\"}}}",
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"warm\":\"fork\"}}}",
-        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\",\"{file_path}\"],\"warm\":true}}}",
+        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/"
+        "sh\",\"{file_path}\"],\"warm\":true}}}",
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"context\":\"b\"}}}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -15,7 +15,8 @@ static bool matches(const char *text, bool fields)
     struct json_t *o = object();
     struct selector *s = NULL;
     struct err err = {.code = ERR_NONE};
-    int rc = fields ? selector_parse_fields(text, false, &s, &err) : selector_parse_labels(text, &s, &err);
+    int rc = fields ? selector_parse_fields(text, false, &s, &err)
+                    : selector_parse_labels(text, &s, &err);
     bool result = false;
 
     assert_int_equal(rc, 0);
