@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "clusters/kube_object.h"
+#include "gateway/session_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ void session_unref(struct session *s)
     if (--s->references > 0)
         return;
     INVARIANT(!session_has_waiters(s));
+    session_text_fini(s);
     session_spec_fini(&s->spec);
     session_activity_fini(&s->activity);
     json_free(s->env);

@@ -112,6 +112,9 @@ struct session {
     struct session_waiter waiters; /* ring */
     bool wake_planned;
     int references;
+    char *shown_text; /* session_text.c's */
+    size_t shown_len;
+    uint64_t shown_sum;
     UT_hash_handle hh; /* session_table's */
 };
 

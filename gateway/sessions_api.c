@@ -7,6 +7,7 @@
 #include "gateway/placement.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
+#include "gateway/session_text.h"
 #include "gateway/session_view.h"
 #include "gateway/tender.h"
 #include "http/http_reply.h"
@@ -18,9 +19,9 @@
 #define LIST_DEFAULT  100
 #define LIST_MAX      1000
 
-static void reply_session(struct request *r, int status, const struct session *s)
+static void reply_session(struct request *r, int status, struct session *s)
 {
-    request_reply_json(r, status, session_view(s, r->g->conf.site));
+    request_reply(r, status, "application/json", session_text(s, r->g->conf.site));
 }
 
 /* -- create -- */
