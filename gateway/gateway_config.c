@@ -112,7 +112,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"watermark.cpu_low", CONFIG_INT, WATER(cpu_low), "75", 0, 1000,
      "percent of the CPU in use down to which they do"},
     {"watermark.memory_high", CONFIG_INT, WATER(memory_high), "80", 1, 1000,
-     "percent of the memory in use from which new sessions go elsewhere; a node above it gets none"},
+     "percent of the memory in use from which new sessions go elsewhere; a node above it gets "
+     "none"},
     {"watermark.memory_low", CONFIG_INT, WATER(memory_low), "70", 0, 1000,
      "percent of the memory in use down to which they do"},
     {"watermark.reserve", CONFIG_INT, WATER(reserve), "0", 0, 1000000,
@@ -165,9 +166,10 @@ static int check_words(const struct gateway_config *c, struct err *err)
     if (*c->name && !session_id_is_name(slice_of(c->name)))
         return err_set(err, ERR_CONFIG, "name: '%s' is not 1 to 64 of A-Z a-z 0-9 . _ -", c->name);
     if (!*c->kube_url && !*c->kube_config && !kubeconfig_is_around())
-        return err_set(err, ERR_CONFIG,
-                       "kubernetes.url or kubernetes.kubeconfig is needed: this is no pod, and there "
-                       "is no $KUBECONFIG");
+        return err_set(
+            err, ERR_CONFIG,
+            "kubernetes.url or kubernetes.kubeconfig is needed: this is no pod, and there "
+            "is no $KUBECONFIG");
     if (strcmp(c->agent_delivery, "init_container") != 0 && strcmp(c->agent_delivery, "baked") != 0)
         return err_set(err, ERR_CONFIG, "agent.delivery: '%s' is neither init_container nor baked",
                        c->agent_delivery);
