@@ -28,6 +28,7 @@ struct kube_client {
     struct kube_call *calls;
     char *namespace_name;
     int64_t call_ms;
+    struct kube_counts counts;
 };
 
 struct kube_client *kube_client_new(struct loop *l, struct http_caller *h,
@@ -64,6 +65,11 @@ void kube_client_free(struct kube_client **at)
 const char *kube_client_namespace(const struct kube_client *k)
 {
     return k->namespace_name;
+}
+
+const struct kube_counts *kube_client_counts(const struct kube_client *k)
+{
+    return &k->counts;
 }
 
 struct world *kube_client_world(const struct kube_client *k)
@@ -140,6 +146,18 @@ static void judge(struct kube_call *c, const struct http_call_result *http, stru
     out->err = err;
 }
 
+static void count(struct kube_counts *n, const struct kube_result *r)
+{
+    if (!r->err)
+        n->done++;
+    else if (r->status >= 400 && r->status < 500)
+        n->rejected++;
+    else if (r->status > 0)
+        n->failed++;
+    else
+        n->unanswered++;
+}
+
 static void end_call(struct kube_call *c)
 {
     DL_DELETE(c->client->calls, c);
@@ -159,6 +177,7 @@ static void on_answer(struct http_call *http, const struct http_call_result *r, 
     if (!r->err && r->body.len > 0)
         result.object = json_parse_object(r->body, &err);
     judge(c, r, &result, &err);
+    count(&c->client->counts, &result);
     end_call(c);
     done(&result, done_user);
     json_free(result.object);
@@ -172,6 +191,7 @@ static void on_not_started(void *user)
     kube_done_f *done = c->done;
     void *done_user = c->user;
 
+    count(&c->client->counts, &result);
     end_call(c);
     done(&result, done_user);
 }

@@ -41,6 +41,15 @@ struct kube_client *kube_client_new(struct loop *l, struct http_caller *h,
                                     const struct kube_client_conf *conf,
                                     struct err *err) CHECK_RESULT;
 void kube_client_free(struct kube_client **k);
+
+/* How calls ended since the start; those of kube_watch are not among them. */
+struct kube_counts {
+    uint64_t done;       /* 2xx */
+    uint64_t rejected;   /* 4xx: a conflict, a quota, not found */
+    uint64_t failed;     /* 5xx, or what is no answer */
+    uint64_t unanswered; /* no connection, or not in time */
+};
+const struct kube_counts *kube_client_counts(const struct kube_client *k);
 const char *kube_client_namespace(const struct kube_client *k);
 /* For kube_watch: time, and calls whose answers it reads itself. Borrowed. */
 struct world *kube_client_world(const struct kube_client *k);

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
 #include "gateway/session.h"
 #include "http/upstream.h"
 
@@ -43,6 +44,7 @@ static void free_call(struct agent_call *c)
 
 static void finish(struct agent_call *c, int status, struct slice body, const struct err *err)
 {
+    gateway_metrics_agent_call(c->g->metrics, err ? 0 : status);
     c->done(status, body, err, c->user);
     free_call(c);
 }

@@ -3,7 +3,9 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
+#include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/record_cache.h"
 #include "gateway/session_table.h"
@@ -15,8 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const PHASES[GATEWAY_PHASE_COUNT] = {"place", "schedule", "pod", "agent"};
+
 struct gateway_metrics {
     struct metrics *registry;
+    struct metric_family *phases, *agent_calls, *kube_calls, *redis_commands, *redis_connections,
+        *requested_ratio, *marks, *level_since, *orphans;
     struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
         *results, *executions, *takeovers, *sessions, *tombstones, *redis_up, *watch_up,
         *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes, *level,
@@ -86,10 +92,44 @@ static void declare_state(struct gateway_metrics *m)
                1);
 }
 
+/* The children exist from the start: a rate sees a first event only where there was a 0 before. */
+static void declare_health(struct gateway_metrics *m)
+{
+    m->phases = latency(m, "spillway_session_phase_seconds",
+                        "Where the time of a session's start went, by phase.", "phase");
+    for (int i = 0; i < GATEWAY_PHASE_COUNT; i++)
+        metric_with(m->phases, PHASES[i]);
+    m->agent_calls = counter(m, "spillway_agent_calls_total",
+                             "Calls of the gateway's own to agents, by outcome.", "outcome");
+    metric_with(m->agent_calls, "answered");
+    metric_with(m->agent_calls, "unanswered");
+    m->kube_calls = counter(m, "spillway_kube_calls_total",
+                            "Calls to the API server but for watches, by outcome.", "outcome");
+    m->redis_commands = counter(m, "spillway_redis_commands_total",
+                                "Commands to the result store, by outcome.", "outcome");
+    m->redis_connections = counter(m, "spillway_redis_connections_total",
+                                   "Connections to the result store that came up.", "");
+    m->orphans =
+        gauge(m, "spillway_orphans", "Pods of the namespace that no session here claims.", "");
+#define X(name, word, forced, agent, error, message) metric_with(m->deleted, word);
+    ENDING_CAUSES(X)
+#undef X
+    metric_with(m->results, "stored");
+    metric_with(m->results, "failed");
+    metric_with(m->takeovers);
+}
+
 static void declare_watermark(struct gateway_metrics *m)
 {
     m->level = gauge(m, "spillway_watermark_state",
                      "1 for the state that the local site is in, 0 for the others.", "state");
+    m->level_since = gauge(m, "spillway_watermark_state_start_timestamp_seconds",
+                           "Since when the local site is in its state.", "");
+    m->requested_ratio =
+        gauge(m, "spillway_requested_ratio",
+              "Requests of all pods on the local nodes by what these can give.", "resource");
+    m->marks = gauge(m, "spillway_watermark_mark_ratio",
+                     "Where the measured use closes the site, and lets it open.", "resource,mark");
     m->transitions = counter(m, "spillway_watermark_transitions_total",
                              "Changes of the watermark's state, by reason.", "reason");
     m->usage_ratio = gauge(m, "spillway_usage_ratio",
@@ -110,6 +150,7 @@ struct gateway_metrics *gateway_metrics_new(void)
     m->registry = metrics_new();
     declare_events(m);
     declare_state(m);
+    declare_health(m);
     declare_watermark(m);
     return m;
 }
@@ -152,6 +193,17 @@ void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms)
     metric_observe(metric_with(m->start_seconds), seconds(took_ms));
 }
 
+void gateway_metrics_session_phase(struct gateway_metrics *m, enum gateway_phase phase,
+                                   int64_t took_ms)
+{
+    metric_observe(metric_with(m->phases, PHASES[phase]), seconds(took_ms));
+}
+
+void gateway_metrics_agent_call(struct gateway_metrics *m, int status)
+{
+    metric_add(metric_with(m->agent_calls, status > 0 ? "answered" : "unanswered"), 1);
+}
+
 void gateway_metrics_pod_deleted(struct gateway_metrics *m, const char *cause)
 {
     metric_add(metric_with(m->deleted, cause), 1);
@@ -175,6 +227,68 @@ void gateway_metrics_takeover(struct gateway_metrics *m)
 static void set(struct metric_family *f, double value)
 {
     metric_set(metric_with(f), value);
+}
+
+/* A counter that somebody else counts. */
+static void follow(struct metric *counter, uint64_t value)
+{
+    metric_add(counter, (double)value - metric_value(counter));
+}
+
+static double ratio(int64_t part, int64_t whole)
+{
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+static void set_marks(struct gateway_metrics *m, const struct gateway *g,
+                      const struct watermark_view *w)
+{
+    const struct gateway_watermark *marks = &g->conf.watermark;
+    metric_set(metric_with(m->marks, "cpu", "high"), (double)marks->cpu_high / 100);
+    metric_set(metric_with(m->marks, "cpu", "low"), (double)marks->cpu_low / 100);
+    metric_set(metric_with(m->marks, "memory", "high"), (double)marks->memory_high / 100);
+    metric_set(metric_with(m->marks, "memory", "low"), (double)marks->memory_low / 100);
+    metric_set(metric_with(m->requested_ratio, "cpu"),
+               ratio(w->requested.millicpu, w->allocatable.millicpu));
+    metric_set(metric_with(m->requested_ratio, "memory"),
+               ratio(w->requested.memory_bytes, w->allocatable.memory_bytes));
+    metric_set(metric_with(m->requested_ratio, "pods"),
+               ratio(w->requested.pods, w->allocatable.pods));
+    set(m->level_since, seconds(w->since_wall_ms));
+}
+
+struct orphan_count {
+    struct session_table *sessions;
+    int64_t pods;
+};
+
+static bool count_orphan(const struct kube_pod *pod, void *user)
+{
+    struct orphan_count *n = user;
+    n->pods += !session_table_get(n->sessions, pod->marks.session_id);
+    return true;
+}
+
+static void set_orphans(struct gateway_metrics *m, const struct gateway *g)
+{
+    struct orphan_count n = {g->sessions, 0};
+    kube_store_each_pod(g->store, count_orphan, &n);
+    set(m->orphans, (double)n.pods);
+}
+
+static void set_clients(struct gateway_metrics *m, const struct gateway *g)
+{
+    const struct redis_counts *r = redis_client_counts(g->redis);
+    const struct kube_counts *k = kube_client_counts(g->kube);
+    follow(metric_with(m->redis_commands, "answered"), r->answered);
+    follow(metric_with(m->redis_commands, "error"), r->errors);
+    follow(metric_with(m->redis_commands, "lost"), r->lost);
+    follow(metric_with(m->redis_commands, "refused"), r->refused);
+    follow(metric_with(m->redis_connections), r->connections);
+    follow(metric_with(m->kube_calls, "done"), k->done);
+    follow(metric_with(m->kube_calls, "rejected"), k->rejected);
+    follow(metric_with(m->kube_calls, "failed"), k->failed);
+    follow(metric_with(m->kube_calls, "unanswered"), k->unanswered);
 }
 
 static void set_watermark(struct gateway_metrics *m, const struct watermark_view *w)
@@ -209,6 +323,9 @@ void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct 
     struct watermark_view w;
     watermark_view_take(g, &w);
     set_watermark(m, &w);
+    set_marks(m, g, &w);
+    set_clients(m, g);
+    set_orphans(m, g);
     set(m->tombstones, (double)session_table_tombstone_count(g->sessions));
     set(m->redis_up, redis_client_up(g->redis));
     set(m->watch_up, kube_store_connected(g->store));

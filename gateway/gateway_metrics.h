@@ -6,6 +6,15 @@
 struct gateway;
 struct gateway_metrics;
 
+/* What a session waits for until it is ready, one after the other. */
+enum gateway_phase {
+    GATEWAY_PHASE_PLACE,    /* the decision, and the API server's answer to the pod */
+    GATEWAY_PHASE_SCHEDULE, /* a node */
+    GATEWAY_PHASE_POD,      /* the pod's readiness */
+    GATEWAY_PHASE_AGENT,    /* the agent's first answer */
+    GATEWAY_PHASE_COUNT
+};
+
 struct gateway_metrics *gateway_metrics_new(void) CHECK_RESULT;
 void gateway_metrics_free(struct gateway_metrics **m);
 
@@ -15,6 +24,10 @@ void gateway_metrics_request(struct gateway_metrics *m, const char *operation, i
 void gateway_metrics_refused(struct gateway_metrics *m);
 void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason);
 void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms);
+void gateway_metrics_session_phase(struct gateway_metrics *m, enum gateway_phase phase,
+                                   int64_t took_ms);
+/* A call of our own to an agent; status 0: no answer. */
+void gateway_metrics_agent_call(struct gateway_metrics *m, int status);
 void gateway_metrics_pod_deleted(struct gateway_metrics *m, const char *cause);
 void gateway_metrics_result(struct gateway_metrics *m, bool stored);
 void gateway_metrics_execution(struct gateway_metrics *m, const char *language);

@@ -102,6 +102,7 @@ static void created(struct placement *p)
     struct session *s = p->s;
     if (s->spec.again)
         result_store_drop_tombstone(p->g->results, s->id, nothing_more, NULL);
+    s->posted_ms = world_now_ms(p->g->world);
     LOG(LOG_INFO, "session_created", KV("session", s->id), KV("tenant", s->tenant),
         KV("environment", s->spec.environment), KV("reason", s->spec.placement_reason),
         KV("took_ms", world_now_ms(p->g->world) - s->created_ms));

@@ -125,6 +125,8 @@ static const char *trouble_of(const struct kube_pod *pod)
 static bool see_schedule(struct session *s, const struct kube_pod *pod, int64_t now_ms)
 {
     bool changed = PUT(s->node_name, pod->node_name);
+    if (s->bound_ms == 0 && *s->node_name)
+        s->bound_ms = now_ms;
     if (!pod->unschedulable)
         s->unschedulable_since_ms = 0;
     else if (s->unschedulable_since_ms == 0)
@@ -146,6 +148,8 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
     changed |=
         s->pod_ready != pod->ready || s->pod_over != over || s->pod_deleting != pod->terminating;
     s->pod_ready = pod->ready;
+    if (s->pod_ready_ms == 0 && pod->ready)
+        s->pod_ready_ms = now_ms;
     s->pod_over = over;
     s->pod_deleting = pod->terminating;
     if (s->created_wall_ms == 0) /* whoever made it knows it to the millisecond */

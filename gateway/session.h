@@ -93,9 +93,10 @@ struct session {
 
     int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;
     int64_t activity_wall_ms;
-    int64_t created_ms;               /* monotonic, of this gateway's knowledge */
-    struct session_activity activity; /* last seen */
-    int64_t activity_seen_ms;         /* when; 0: never */
+    int64_t created_ms;                        /* monotonic, of this gateway's knowledge */
+    int64_t posted_ms, bound_ms, pod_ready_ms; /* the pod's first moments, monotonic; 0: not yet */
+    struct session_activity activity;          /* last seen */
+    int64_t activity_seen_ms;                  /* when; 0: never */
     char last_execution[EXECUTION_ID_SIZE];
     struct json_t *executions; /* ids that this gateway knows of: {eid: "running" | "stored"}; for
                                   the case that the pod is lost */

@@ -127,6 +127,20 @@ static void on_copy_timer(void *user)
 
 /* -- what the agent says -- */
 
+/* The watch may bring the pod before the create's own answer: a phase may be empty. */
+static void observe_phases(const struct tender *t)
+{
+    const struct session *s = t->s;
+    const int64_t ends[GATEWAY_PHASE_COUNT] = {s->posted_ms, s->bound_ms, s->pod_ready_ms,
+                                               now_ms(t)};
+    int64_t begin = s->created_ms;
+    for (int i = 0; i < GATEWAY_PHASE_COUNT; i++) {
+        int64_t end = ends[i] > begin ? ends[i] : begin;
+        gateway_metrics_session_phase(t->g->metrics, (enum gateway_phase)i, end - begin);
+        begin = end;
+    }
+}
+
 static void note_started(struct tender *t)
 {
     struct session *s = t->s;
@@ -134,6 +148,7 @@ static void note_started(struct tender *t)
     s->env = NULL;
     if (s->placed_here) {
         gateway_metrics_session_started(t->g->metrics, now_ms(t) - s->created_ms);
+        observe_phases(t);
     }
     LOG(LOG_INFO, "session_ready", KV("session", s->id), KV("node", s->node_name),
         KV("took_ms", now_ms(t) - s->created_ms));

@@ -79,6 +79,7 @@ struct redis_client {
     size_t pending_bytes;
     unsigned attempts;
     int64_t backoff_ms;
+    struct redis_counts counts;
     char error[200];
 };
 
@@ -141,6 +142,7 @@ static void on_refusal(void *user)
     while (batch) {
         struct command *c = batch;
         DL_DELETE(batch, c);
+        r->counts.refused++;
         uncount(c);
         answer_error(c, r->error[0] != '\0' ? r->error : "there is no connection");
         free(c);
@@ -153,6 +155,7 @@ static void fail_sent(struct redis_client *r, const char *why)
     while (r->sent) {
         struct command *c = r->sent;
         DL_DELETE(r->sent, c);
+        r->counts.lost++;
         uncount(c);
         answer_error(c, why);
     }
@@ -234,6 +237,10 @@ static void on_reply(redisAsyncContext *context, void *given, void *user)
         return;
     }
     DL_DELETE(c->client->sent, c);
+    if (reply->type == REDIS_REPLY_ERROR)
+        c->client->counts.errors++;
+    else
+        c->client->counts.answered++;
     uncount(c);
     answer(c, reply);
     free(c);
@@ -508,6 +515,7 @@ static void on_pong(const struct redis_value *value, const struct err *err, void
     fsm_move(&r->fsm, REDIS_UP);
     timer_stop(r->world, r->timer);
     r->backoff_ms = BACKOFF_FIRST_MS;
+    r->counts.connections++;
     r->error[0] = '\0';
 }
 
@@ -596,4 +604,9 @@ bool redis_client_up(const struct redis_client *r)
 const char *redis_client_error(const struct redis_client *r)
 {
     return r->error;
+}
+
+const struct redis_counts *redis_client_counts(const struct redis_client *r)
+{
+    return &r->counts;
 }

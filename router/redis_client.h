@@ -34,6 +34,16 @@ bool redis_client_up(const struct redis_client *r);
 /* What went wrong last, for people; "" while the connection is good. */
 const char *redis_client_error(const struct redis_client *r);
 
+/* How commands ended, and connections that came up, since the start. */
+struct redis_counts {
+    uint64_t answered;
+    uint64_t errors;  /* Redis said no */
+    uint64_t lost;    /* sent, and the answer did not come in time, or the connection ended */
+    uint64_t refused; /* there was no connection */
+    uint64_t connections;
+};
+const struct redis_counts *redis_client_counts(const struct redis_client *r);
+
 extern const struct fsm_table REDIS_CLIENT_FSM;
 
 #define REDIS_ARGS_MAX 32 /* of one command */

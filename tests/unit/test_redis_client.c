@@ -136,6 +136,9 @@ static void values(void **state)
     assert_int_equal(t.failed, 1);
     assert_non_null(strstr(t.error, "not an integer"));
     assert_true(redis_client_up(redis)); /* an error answer costs no connection */
+    assert_int_equal(redis_client_counts(redis)->errors, 1);
+    assert_int_equal(redis_client_counts(redis)->answered, 5); /* the greeting, too */
+    assert_int_equal(redis_client_counts(redis)->connections, 1);
 }
 
 static void no_connection(void **state)
@@ -149,6 +152,7 @@ static void no_connection(void **state)
     assert_int_equal(t.failed, 0);
     wait_answers(&t, 1);
     assert_int_equal(t.failed, 1);
+    assert_int_equal(redis_client_counts(redis)->refused, 1);
     assert_true(redis_client_error(redis)[0] != '\0');
     run_for(300); /* several attempts that are refused */
     assert_true(redis_server_start(&server));
@@ -187,6 +191,7 @@ static void stopped_and_continued(void **state)
     command(&t, "PING", NULL, NULL);
     wait_answers(&t, 1);
     assert_int_equal(t.failed, 1);
+    assert_int_equal(redis_client_counts(redis)->lost, 1);
     assert_non_null(strstr(t.error, "no answer"));
     assert_true(world_now_ms(loop_world(loop)) - began >= TIMEOUT_MS);
     run_for(500); /* it takes connections, but greets nobody */
