@@ -128,9 +128,20 @@ static void uncount(struct command *c)
 static void answer_error(struct command *c, const char *why)
 {
     struct err err = {0};
-
     err_set(&err, ERR_STORE, "Redis: %s", why);
     c->done(NULL, &err, c->user);
+}
+
+static void refuse(struct redis_client *r, struct command **batch, const char *why)
+{
+    while (*batch) {
+        struct command *c = *batch;
+        DL_DELETE(*batch, c);
+        r->counts.refused++;
+        uncount(c);
+        answer_error(c, why);
+        free(c);
+    }
 }
 
 static void on_refusal(void *user)
@@ -139,14 +150,7 @@ static void on_refusal(void *user)
     struct command *batch = r->refused;
 
     r->refused = NULL; /* what is refused from now on waits for its own turn */
-    while (batch) {
-        struct command *c = batch;
-        DL_DELETE(batch, c);
-        r->counts.refused++;
-        uncount(c);
-        answer_error(c, r->error[0] != '\0' ? r->error : "there is no connection");
-        free(c);
-    }
+    refuse(r, &batch, r->error[0] != '\0' ? r->error : "there is no connection");
 }
 
 /* What hiredis has keeps its memory until hiredis gives it back by on_reply(). */
@@ -183,7 +187,6 @@ static void lost(struct redis_client *r, const char *why)
 static void link_ends(struct link *l, const char *why)
 {
     struct redis_client *r = l->client;
-
     if (!r)
         return;
     l->client = NULL;
@@ -195,11 +198,9 @@ static void link_ends(struct link *l, const char *why)
 static void drop(struct redis_client *r, const char *why)
 {
     struct link *l = r->link;
-
-    if (l) {
+    if (l)
         l->client = NULL;
-        r->link = NULL;
-    }
+    r->link = NULL;
     lost(r, why);
     if (l && l->context)
         redisAsyncFree(l->context); /* the last thing: it may free l */
@@ -213,7 +214,6 @@ static bool is_role_error(const redisReply *reply)
 static void answer(struct command *c, const redisReply *reply)
 {
     struct redis_value value;
-
     if (reply->type == REDIS_REPLY_ERROR) {
         answer_error(c, reply->str);
         return;
@@ -237,10 +237,8 @@ static void on_reply(redisAsyncContext *context, void *given, void *user)
         return;
     }
     DL_DELETE(c->client->sent, c);
-    if (reply->type == REDIS_REPLY_ERROR)
-        c->client->counts.errors++;
-    else
-        c->client->counts.answered++;
+    struct redis_counts *n = &c->client->counts;
+    ++*(reply->type == REDIS_REPLY_ERROR ? &n->errors : &n->answered);
     uncount(c);
     answer(c, reply);
     free(c);
@@ -479,7 +477,6 @@ static void resolve(struct redis_client *r)
 static void on_timer(void *user)
 {
     struct redis_client *r = user;
-
     if (r->fsm.state != REDIS_WAITING) {
         drop(r, "no connection in time");
         return;
@@ -494,7 +491,6 @@ static void on_timer(void *user)
 static void on_greeted(const struct redis_value *value, const struct err *err, void *user)
 {
     struct redis_client *r = user;
-
     (void)value;
     if (r->fsm.state != REDIS_GREETING)
         return; /* lost meanwhile */
@@ -508,7 +504,6 @@ static void on_greeted(const struct redis_value *value, const struct err *err, v
 static void on_pong(const struct redis_value *value, const struct err *err, void *user)
 {
     struct redis_client *r = user;
-
     on_greeted(value, err, user);
     if (r->fsm.state != REDIS_GREETING || err)
         return;
@@ -559,14 +554,8 @@ struct redis_client *redis_client_new(struct loop *l, const char *url, const cha
 static void free_memory(void *user)
 {
     struct redis_client *r = user;
-
-    while (r->refused) { /* asked for by a callback of the end itself */
-        struct command *c = r->refused;
-        DL_DELETE(r->refused, c);
-        uncount(c);
-        answer_error(c, "the client is closed");
-        free(c);
-    }
+    /* Asked for by a callback of the end itself. */
+    refuse(r, &r->refused, "the client is closed");
     if (r->password)
         explicit_bzero(r->password, strlen(r->password));
     free(r->password);
