@@ -205,6 +205,7 @@ int main(void)
         cmocka_unit_test(without_redis_every_question_is_answered),
     };
     struct err err;
+    signal(SIGPIPE, SIG_IGN);
     if (!redis_server_new(&server))
         return 77;
     loop = loop_new();
