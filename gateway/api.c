@@ -6,6 +6,7 @@
 #include "gateway/files_api.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/internal_api.h"
 #include "gateway/operators_api.h"
 #include "gateway/processes_api.h"
 #include "gateway/session_id.h"
@@ -75,6 +76,16 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/v1/health", operators_api_healthz, "health", "Is the gateway there?"},
     {HTTP_METHOD_GET, "/healthz", operators_api_healthz, "health", "Is the gateway there?"},
     {HTTP_METHOD_GET, "/readyz", operators_api_readyz, "ready", "May it be given work?"},
+    {HTTP_METHOD_GET, "/internal/v1/capacity", internal_api_capacity, "internal_capacity",
+     "For other sites: how much room is here?"},
+    {HTTP_METHOD_GET, "/internal/v1/sessions", internal_api_list, "internal_list",
+     "For other sites: their sessions here."},
+    {HTTP_METHOD_POST, "/internal/v1/sessions/{id}", internal_api_create, "internal_create",
+     "For other sites: makes a session."},
+    {HTTP_METHOD_GET, "/internal/v1/sessions/{id}", internal_api_get, "internal_get",
+     "For other sites: what is known of a session."},
+    {HTTP_METHOD_DELETE, "/internal/v1/sessions/{id}", internal_api_delete, "internal_delete",
+     "For other sites: ends a session."},
 };
 
 /* Paths that begin with a session's id. */

@@ -6,6 +6,8 @@
 #include "gateway/environments.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/placement.h"
+#include "gateway/remote_placement.h"
+#include "gateway/remote_session.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
 #include "gateway/session_view.h"
@@ -54,6 +56,8 @@ static bool dump_session(struct session *s, void *user)
     json_set_text(j, "agent", s->agent.host);
     json_set_text(j, "tender", s->tender ? tender_state(s->tender) : NULL);
     json_set_bool(j, "ending", s->ending != NULL);
+    json_set_bool(j, "handover", s->handover != NULL);
+    json_set_bool(j, "fresh", s->remote ? remote_session_is_fresh(s) : true);
     json_set_bool(j, "duty", peers_own_duty(d->g->peers, s->id));
     json_set_bool(j, "started", session_is_started(s));
     json_set_int(j, "running", s->activity.running);
@@ -105,6 +109,18 @@ void debug_api_pods(struct http_exchange *x, const struct http_route_match *m, v
         json_free(d.items);
 }
 
+static struct json_t *map_list(const struct config_map_list *list)
+{
+    struct json_t *out = json_new_array();
+    for (size_t i = 0; i < list->count; i++) {
+        struct json_t *item = json_new_object();
+        for (size_t k = 0; k < list->items[i].count; k++)
+            json_set_text(item, list->items[i].keys[k], list->items[i].values[k]);
+        json_add(out, item);
+    }
+    return out;
+}
+
 static struct json_t *value_of(const struct gateway_config *c, const struct config_key *key)
 {
     const char *at = (const char *)c + key->offset;
@@ -123,6 +139,8 @@ static struct json_t *value_of(const struct gateway_config *c, const struct conf
         return list;
     case CONFIG_TEXT_MAP:
         return json_new_null(); /* the table has none */
+    case CONFIG_MAP_LIST:
+        return map_list((const struct config_map_list *)(const void *)at);
     default:
         return json_new_int(*(const int64_t *)(const void *)at);
     }
@@ -161,15 +179,22 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
     struct decision d;
     struct kube_resources shape;
     struct snapshot local;
-    const struct decision_input in = {
-        .local = &local, .now_ms = world_now_ms(g->world), .wish = wish, .site = g->conf.site};
+    const struct decision_input in = {.local = &local,
+                                      .now_ms = world_now_ms(g->world),
+                                      .wish = wish,
+                                      .site = g->conf.site,
+                                      .elsewhere = remote_placement_elsewhere(g)};
     placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
     watermark_feed_take(g->feed, &shape, &local);
     decision_make(&in, &d);
+    enum decision_reason why_not = d.reason;
+    const char *goes =
+        d.kind == DECISION_LOCAL ? "local" : remote_placement_pick(g, wish, &why_not);
     struct json_t *j =
-        json_build("{s:s,s:s,s:s,s:I,s:I}", "goes", d.kind == DECISION_LOCAL ? "local" : "nowhere",
-                   "reason", decision_reason_name(d.reason), "text", decision_reason_text(d.reason),
-                   "slots", d.slots, "reserved", reservations_count(g->reservations, in.now_ms));
+        json_build("{s:s,s:s,s:s,s:I,s:I}", "goes", goes ? goes : "nowhere", "reason",
+                   decision_reason_name(d.reason), "text", decision_reason_text(d.reason), "slots",
+                   d.slots, "reserved", reservations_count(g->reservations, in.now_ms));
+    json_set_text(j, "why_nowhere", goes ? NULL : decision_reason_text(why_not));
     json_set(j, "watermark", watermark_view_json(g));
     request_reply_json(r, 200, j);
 }

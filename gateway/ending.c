@@ -11,10 +11,13 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/lost_records.h"
 #include "gateway/record_copy.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
+#include "router/remote.h"
 #include "router/result_store.h"
+#include "router/route_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +72,7 @@ struct ending {
     bool agreed;       /* the agent refuses what comes; its list is complete */
     bool learnt;       /* another gateway's tombstone says why it ended */
     bool silent_agent; /* given up asking it */
+    bool moved;        /* another site has it now */
     int looks;
     struct agent_call *call;
     struct record_copy *copy;
@@ -185,6 +189,7 @@ void ending_supersede(struct gateway *g, struct session *s)
     session_ref(s);
     tender_free(&s->tender);
     ending_free(&s->ending);
+    remote_session_free(&s->remote);
     if (session_state(s) != SESSION_STOPPING)
         fsm_move(&s->fsm, SESSION_STOPPING);
     fsm_move(&s->fsm, SESSION_STOPPED);
@@ -372,7 +377,7 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
     }
     tombstone_free(&found);
     bool ours = !e->s->pod_gone || peers_own_duty(e->g->peers, e->s->id);
-    if (has_successor(e))
+    if (has_successor(e) || (e->moved && e->s->pod_gone))
         go(e, ENDING_STEP_DONE);
     else if ((ours && !err) || ++e->looks >= LOST_LOOKS)
         go(e, ENDING_STEP_TOMBSTONE);
@@ -380,11 +385,23 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
         timer_start(e->g->world, e->timer, 1000, 0);
 }
 
+/* It may have been moved to another site before it was ready. */
+static void on_routed(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct ending *e = user;
+    e->moved = !err && a->found && a->record.state != ROUTE_GONE &&
+               strcmp(a->record.epoch, e->s->epoch) != 0;
+    result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
+}
+
 static void step_look(struct ending *e)
 {
     show_stopping(e);
     e->in_store = true;
-    result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
+    if (remotes_count(e->g->remotes) > 0)
+        route_record_get(e->g->routes, e->s->id, on_routed, e);
+    else
+        result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
 }
 
 /* -- TOMBSTONE -- */

@@ -10,6 +10,9 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/locate.h"
 #include "gateway/placement.h"
+#include "gateway/remote_forward.h"
+#include "gateway/remote_recall.h"
+#include "gateway/remote_session.h"
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
@@ -91,6 +94,19 @@ static void answer_ended(struct request *r, const struct session *s)
         request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
 }
 
+/* Its site took nothing: the session had just ended. What is known here is old. */
+static void forwarded_in_vain(struct request *r)
+{
+    struct session *s = r->s;
+    r->s = NULL;
+    r->timed_out = false;
+    if (s->remote)
+        remote_session_end(s, NULL);
+    session_unref(s);
+    r->recalled = false;
+    proceed(r);
+}
+
 static void wait_ready(struct request *r)
 {
     struct session *s = r->s;
@@ -98,7 +114,9 @@ static void wait_ready(struct request *r)
                           s->spec.cleanup == SESSION_CLEANUP_COMPLETION;
     if (session_is_usable(s)) {
         tender_start(r->g, s); /* does nothing where it is tended */
-        if (r->has_body)
+        if (s->remote)
+            remote_forward_exec(r, forwarded_in_vain);
+        else if (r->has_body)
             submit_collected(r, s);
         else
             submit_relay(r, s);
@@ -127,6 +145,10 @@ static void use_session(struct request *r, struct session *s)
     if (e && !environment_has_language(e, slice_of(r->language))) {
         request_problemf(r, ERR_UNKNOWN_LANGUAGE, "the environment '%s' does not have '%s'",
                          e->name, r->language);
+        return;
+    }
+    if (s->remote) {
+        request_fresh(r, s, wait_ready);
         return;
     }
     if (!r->s)
@@ -163,6 +185,12 @@ static void begin_session(struct request *r, bool again)
                          r->create.environment->name, r->language);
         return;
     }
+    if (r->hop) { /* where it begins anew is for the site to say that it came from */
+        http_reply_header(r->x, "Spillway-Not-Started", "1");
+        request_problemf(r, again ? ERR_SESSION_ENDED : ERR_SESSION_NOT_FOUND,
+                         "there is no living session '%s' here", r->id);
+        return;
+    }
     r->create.spec.again = again;
     struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, true, &err);
     if (!s) {
@@ -185,7 +213,10 @@ static void after_recall(struct request *r)
     r->recalled = true;
     locate_now(r->g, r->id, r->tenant, &where);
     const struct tombstone *t = where.kind == LOCATE_ENDED ? where.tombstone : NULL;
-    if (t && *r->execution_id && tombstone_execution(t, r->execution_id))
+    bool known = t && *r->execution_id && tombstone_execution(t, r->execution_id);
+    if (known && *t->site)
+        remote_recall_reply(r, t->site);
+    else if (known)
         result_reply_lost(r, r->execution_id, &whole);
     else if (t && t->cleanup == SESSION_CLEANUP_IDLE)
         request_problemf(r, ERR_SESSION_ENDED,
@@ -200,6 +231,15 @@ static void after_recall(struct request *r)
         proceed(r);
 }
 
+/* Its earlier life may have been at another site. */
+static void recall_elsewhere(struct request *r)
+{
+    if (r->hop)
+        after_recall(r);
+    else
+        remote_recall_start(r, after_recall);
+}
+
 /* At most once across incarnations: an id with a stored result is that execution. */
 static void recall(struct request *r)
 {
@@ -211,7 +251,7 @@ static void recall(struct request *r)
         snprintf(r->execution_id, sizeof(r->execution_id), "%s", in_body);
     }
     if (*r->execution_id && session_id_is_name(slice_of(r->execution_id)))
-        result_reply_stored(r, r->execution_id, &whole, after_recall);
+        result_reply_stored(r, r->execution_id, &whole, recall_elsewhere);
     else
         after_recall(r);
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "gateway/gateway_config.h"
 #include "gateway/site_key.h"
+#include "gateway/site_token.h"
 
 struct loop;
 struct world;
@@ -23,11 +24,16 @@ struct record_cache;
 struct gateway_metrics;
 struct sweeper;
 struct locator;
+struct remotes;
+struct route_records;
+struct remote_deletes;
+struct remote_sync;
 
 struct gateway {
     struct gateway_config conf;
     char name[128];
     struct site_key keys;
+    struct site_token accepted; /* of other sites */
     struct loop *loop;
     struct world *world;
     struct http_caller *caller;
@@ -46,6 +52,11 @@ struct gateway {
     struct record_cache *records;
     struct gateway_metrics *metrics;
     struct locator *locator;
+    struct http_caller *remote_caller;
+    struct remotes *remotes; /* NULL until they are made; empty where there are none */
+    struct route_records *routes;
+    struct remote_deletes *deletes;
+    struct remote_sync *remote_sync;
     struct sweeper *sweeper;
     bool draining;
 };

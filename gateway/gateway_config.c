@@ -58,6 +58,12 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"drain", CONFIG_DURATION_MS, AT(drain_ms), "30s", 0, 10 * MINUTE,
      "how long running requests may take to end after SIGTERM"},
     {"log_level", CONFIG_TEXT, AT(log_level), "info", 0, 0, "debug | info | warn | error"},
+    {"remote.token_file", CONFIG_TEXT, AT(remote_token_file), "", 0, 0,
+     "one or two lines, each a token that the gateways of other sites may send; empty: this site "
+     "serves none"},
+    {"remotes", CONFIG_MAP_LIST, AT(remote_rows), "", 0, 0,
+     "other sites that take what this one has no room for: name, url, token_file, ca_file, "
+     "cert_file, key_file, priority (lowest first), weight (among equals), max_sessions"},
     {"limits.execution", CONFIG_DURATION_MS, LIMIT(execution_ms), "10s", 1, 24 * HOUR,
      "time-out of an execution that names none"},
     {"limits.execution_max", CONFIG_DURATION_MS, LIMIT(execution_max_ms), "300s", 1, 24 * HOUR,
@@ -199,11 +205,31 @@ static int check_marks(const struct gateway_watermark *w, struct err *err)
     return 0;
 }
 
+static int check_remotes(struct gateway_config *c, struct err *err)
+{
+    c->remote_count = c->remote_rows.count;
+    if (c->remote_count > REMOTES_MAX)
+        return err_set(err, ERR_CONFIG, "remotes: more than %d", REMOTES_MAX);
+    for (size_t i = 0; i < c->remote_count; i++) {
+        if (remote_conf_parse(&c->remotes[i], &c->remote_rows.items[i], err) < 0)
+            return err_wrap(err, "remotes: item %zu", i + 1);
+        if (strcmp(c->remotes[i].name, c->site) == 0)
+            return err_set(err, ERR_CONFIG, "remotes: item %zu is this site itself", i + 1);
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(c->remotes[i].name, c->remotes[k].name) == 0)
+                return err_set(err, ERR_CONFIG, "remotes: '%s' is there twice", c->remotes[i].name);
+        }
+    }
+    return 0;
+}
+
 int gateway_config_check(struct gateway_config *c, struct err *err)
 {
     int rc = check_words(c, err);
     if (rc == 0)
         rc = check_limits(&c->limits, err);
+    if (rc == 0)
+        rc = check_remotes(c, err);
     if (rc == 0)
         rc = check_marks(&c->watermark, err);
     return rc == 0 ? check_auth(c, err) : rc;

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/config.h"
 #include "base/log.h"
+#include "router/remote_conf.h"
 
 enum gateway_auth { GATEWAY_AUTH_KEYS, GATEWAY_AUTH_NONE };
 
@@ -54,6 +55,10 @@ struct gateway_config {
     const char *log_level;
     struct gateway_limits limits;
     struct gateway_watermark watermark;
+    const char *remote_token_file; /* what other sites must send; "": none may */
+    struct config_map_list remote_rows;
+    struct remote_conf remotes[REMOTES_MAX]; /* of remote_rows; tokens not read yet */
+    size_t remote_count;
 };
 
 /* Reads and checks; NULL with err set when anything is wrong. */

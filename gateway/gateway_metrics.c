@@ -12,6 +12,7 @@
 #include "gateway/watermark_view.h"
 #include "router/peers.h"
 #include "router/redis_client.h"
+#include "router/remote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,9 @@ struct gateway_metrics {
     struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
         *results, *executions, *takeovers, *sessions, *tombstones, *redis_up, *watch_up,
         *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes, *level,
-        *transitions, *usage_ratio, *reservations, *usage_age, *usage_coverage, *usage_known;
+        *transitions, *usage_ratio, *reservations, *usage_age, *usage_coverage, *usage_known,
+        *remote_calls, *remote_seconds, *remote_breaker, *remote_openings, *remote_slots,
+        *remote_sessions, *remote_silence;
 };
 
 static struct metric_family *counter(struct gateway_metrics *m, const char *name, const char *help,
@@ -144,6 +147,24 @@ static void declare_watermark(struct gateway_metrics *m)
         gauge(m, "spillway_usage_known", "1 while measurements of enough nodes are fresh.", "");
 }
 
+static void declare_remotes(struct gateway_metrics *m)
+{
+    m->remote_calls = counter(m, "spillway_remote_calls_total", "Calls to other sites, by outcome.",
+                              "site,operation,outcome");
+    m->remote_seconds = latency(m, "spillway_remote_call_seconds",
+                                "How long calls to other sites took.", "site,operation");
+    m->remote_breaker = gauge(m, "spillway_remote_breaker",
+                              "0 closed, 1 open, 2 half open: see remote calls.", "site");
+    m->remote_openings = gauge(m, "spillway_remote_breaker_openings",
+                               "How often the breaker opened since the start.", "site");
+    m->remote_slots = gauge(m, "spillway_remote_slots",
+                            "Room at another site as it says itself; -1: unknown.", "site");
+    m->remote_sessions =
+        gauge(m, "spillway_remote_sessions", "Our living sessions there, as it says.", "site");
+    m->remote_silence = gauge(m, "spillway_remote_silence_seconds",
+                              "Since another site was last heard; -1: never.", "site");
+}
+
 struct gateway_metrics *gateway_metrics_new(void)
 {
     struct gateway_metrics *m = mem_alloc(sizeof(*m));
@@ -152,6 +173,7 @@ struct gateway_metrics *gateway_metrics_new(void)
     declare_state(m);
     declare_health(m);
     declare_watermark(m);
+    declare_remotes(m);
     return m;
 }
 
@@ -186,6 +208,13 @@ void gateway_metrics_refused(struct gateway_metrics *m)
 void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason)
 {
     metric_add(metric_with(m->placements, site, reason), 1);
+}
+
+void gateway_metrics_remote_call(struct gateway_metrics *m, const char *site, const char *operation,
+                                 const char *outcome, int64_t took_ms)
+{
+    metric_add(metric_with(m->remote_calls, site, operation, outcome), 1);
+    metric_observe(metric_with(m->remote_seconds, site, operation), seconds(took_ms));
 }
 
 void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms)
@@ -311,6 +340,21 @@ static void set_watermark(struct gateway_metrics *m, const struct watermark_view
     set(m->usage_known, w->usage.known);
 }
 
+static void set_remotes(struct gateway_metrics *m, const struct gateway *g)
+{
+    for (size_t i = 0; i < remotes_count(g->remotes); i++) {
+        struct remote *r = remotes_at(g->remotes, i);
+        const char *site = remote_name(r);
+        int64_t seen = remote_seen_ms(r);
+        metric_set(metric_with(m->remote_breaker, site), (double)remote_breaker(r));
+        metric_set(metric_with(m->remote_openings, site), (double)remote_breaker_openings(r));
+        metric_set(metric_with(m->remote_slots, site), (double)remote_capacity(r)->slots);
+        metric_set(metric_with(m->remote_sessions, site), (double)remote_capacity(r)->sessions);
+        metric_set(metric_with(m->remote_silence, site),
+                   seen > 0 ? seconds(world_now_ms(g->world) - seen) : -1);
+    }
+}
+
 void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct buf *out)
 {
     for (int i = 0; i < SESSION_STATE_COUNT; i++) {
@@ -333,6 +377,7 @@ void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct 
     set(m->pods, (double)kube_store_pod_count(g->store));
     set(m->nodes, (double)kube_store_node_count(g->store));
     set(m->loop_lag, seconds(loop_take_worst_lag_ms(g->loop)));
+    set_remotes(m, g);
     set(m->cache_bytes, (double)record_cache_bytes(g->records));
     metrics_print(m->registry, out);
 }

@@ -23,6 +23,8 @@ void gateway_metrics_request(struct gateway_metrics *m, const char *operation, i
 /* Answered before any call was recognised. */
 void gateway_metrics_refused(struct gateway_metrics *m);
 void gateway_metrics_placement(struct gateway_metrics *m, const char *site, const char *reason);
+void gateway_metrics_remote_call(struct gateway_metrics *m, const char *site, const char *operation,
+                                 const char *outcome, int64_t took_ms);
 void gateway_metrics_session_started(struct gateway_metrics *m, int64_t took_ms);
 void gateway_metrics_session_phase(struct gateway_metrics *m, enum gateway_phase phase,
                                    int64_t took_ms);

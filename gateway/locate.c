@@ -5,15 +5,20 @@
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
 #include "gateway/gateway.h"
+#include "gateway/remote_lookup.h"
 #include "gateway/session_table.h"
+#include "router/remote.h"
 #include "router/result_store.h"
+#include "router/route_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
 
-#define MISS_MS    1000
-#define MISSES_MAX 4096
+#define MISS_MS       1000
+#define MISSES_MAX    4096
+#define ASK_EVERY_MS  20 /* other sites, about sessions that nobody knows */
+#define ASKS_BURST_MS 2000
 
 struct miss {
     char id[SESSION_ID_SIZE];
@@ -23,13 +28,21 @@ struct miss {
 
 struct locator {
     struct miss *misses; /* the oldest first */
+    int64_t asks_ms;     /* other sites are asked at a bounded rate: up to when that is used up */
 };
 
+/* One search: the pod, then tombstone and route record together, then other sites. */
 struct search {
     struct gateway *g;
     char id[SESSION_ID_SIZE];
     char tenant[SESSION_ID_SIZE];
-    bool dead_only;
+    unsigned how;
+    int waiting; /* answers of the store */
+    bool store_silent;
+    bool sure; /* what has no route record is at no other site */
+    bool routed;
+    struct route_record route;
+    struct tombstone *tombstone;
     locate_f *fn;
     void *user;
 };
@@ -111,13 +124,24 @@ bool locate_now(struct gateway *g, const char *id, const char *tenant, struct lo
     return false;
 }
 
-static void finish(struct search *q, const struct err *err)
+static void end(struct search *q, const struct located *where, const struct err *err)
+{
+    q->fn(where, err, q->user);
+    tombstone_free(&q->tombstone);
+    free(q);
+}
+
+static void finish(struct search *q)
 {
     struct located where;
-    if (!err)
-        in_table(q->g, q->id, q->tenant, &where);
-    q->fn(err ? NULL : &where, err, q->user);
-    free(q);
+    in_table(q->g, q->id, q->tenant, &where);
+    end(q, &where, NULL);
+}
+
+static void finish_foreign(struct search *q)
+{
+    const struct located where = {.kind = LOCATE_FOREIGN};
+    end(q, &where, NULL);
 }
 
 static void unavailable(struct search *q, const char *who)
@@ -125,26 +149,146 @@ static void unavailable(struct search *q, const char *who)
     struct err err;
     err_set(&err, ERR_UNAVAILABLE,
             "%s does not answer, so it is not known whether there is a session '%s'", who, q->id);
-    finish(q, &err);
+    end(q, NULL, &err);
+}
+
+static bool begins(const struct search *q)
+{
+    return (q->how & LOCATE_TO_BEGIN) != 0;
+}
+
+static bool may_ask_sites(const struct search *q)
+{
+    return remotes_count(q->g->remotes) > 0 && !(q->how & LOCATE_HERE_ONLY);
+}
+
+static void absent(struct search *q)
+{
+    if (q->store_silent && !begins(q)) {
+        unavailable(q, "the result store");
+        return;
+    }
+    if (!begins(q) && !session_table_get(q->g->sessions, q->id))
+        remember_miss(q->g, q->id);
+    finish(q);
+}
+
+/* -- 3. other sites -- */
+
+static void on_asked(const struct remote_lookup_answer *a, void *user)
+{
+    struct search *q = user;
+    if (a->kind == REMOTE_LOOKUP_FOREIGN)
+        finish_foreign(q);
+    else if (a->kind == REMOTE_LOOKUP_FOUND)
+        finish(q);
+    else if (a->kind == REMOTE_LOOKUP_SILENT && (!begins(q) || a->held))
+        end(q, NULL, &a->err);
+    else
+        absent(q);
+}
+
+static void on_asked_one(const struct remote_lookup_answer *a, void *user)
+{
+    struct search *q = user;
+    if (a->kind == REMOTE_LOOKUP_SILENT)
+        end(q, NULL, &a->err); /* it was there when the record was written */
+    else
+        on_asked(a, q);
+}
+
+static bool may_ask_now(struct gateway *g)
+{
+    int64_t now = world_now_ms(g->world);
+    struct locator *l = g->locator;
+    if (l->asks_ms < now)
+        l->asks_ms = now;
+    if (l->asks_ms - now > ASKS_BURST_MS)
+        return false;
+    l->asks_ms += ASK_EVERY_MS;
+    return true;
+}
+
+static void ask_sites(struct search *q)
+{
+    bool needed = !begins(q) || !q->sure;
+    if (!may_ask_sites(q) || !needed)
+        absent(q);
+    else if (may_ask_now(q->g))
+        remote_lookup_all(q->g, q->id, q->tenant, on_asked, q);
+    else if (q->sure)
+        absent(q);
+    else
+        unavailable(q, "one of the other sites");
+}
+
+/* -- 2. the store -- */
+
+static void take_tombstone(struct search *q)
+{
+    struct tombstone *t = q->tombstone;
+    q->tombstone = NULL;
+    if (t && !session_table_get(q->g->sessions, q->id))
+        session_table_remember(q->g->sessions, t);
+    else
+        tombstone_free(&t); /* it began anew while we asked */
+}
+
+static void with_store(struct search *q)
+{
+    struct remote *remote = q->routed ? remotes_get(q->g->remotes, q->route.site) : NULL;
+    bool ended_there = q->route.state == ROUTE_GONE;
+    if (remote && strcmp(q->route.tenant, q->tenant) != 0) {
+        finish_foreign(q);
+    } else if (remote && !(ended_there && q->tombstone) && q->route.state != ROUTE_PENDING) {
+        remote_lookup_one(q->g, remote, q->id, q->tenant, on_asked_one, q);
+    } else if (q->tombstone) {
+        take_tombstone(q);
+        finish(q);
+    } else {
+        ask_sites(q);
+    }
+}
+
+static void took_answer(struct search *q)
+{
+    if (--q->waiting == 0)
+        with_store(q);
 }
 
 static void on_tombstone(const struct slice *value, const struct err *err, void *user)
 {
     struct search *q = user;
     struct err bad;
-    if (err && !q->dead_only) {
-        unavailable(q, "the result store");
-        return;
-    }
-    struct tombstone *t = value ? tombstone_parse(q->id, *value, &bad) : NULL;
-    if (t && !session_table_get(q->g->sessions, q->id))
-        session_table_remember(q->g->sessions, t);
-    else if (t)
-        tombstone_free(&t); /* it began anew while we asked */
-    else if (!q->dead_only && !session_table_get(q->g->sessions, q->id))
-        remember_miss(q->g, q->id);
-    finish(q, NULL);
+    q->store_silent |= err != NULL;
+    if (value)
+        q->tombstone = tombstone_parse(q->id, *value, &bad);
+    took_answer(q);
 }
+
+static void on_route(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct search *q = user;
+    q->store_silent |= err != NULL;
+    q->sure = !err && a->sure;
+    if (!err && a->found) {
+        q->routed = true;
+        q->route = a->record;
+    }
+    took_answer(q);
+}
+
+static void ask_store(struct search *q)
+{
+    q->waiting = 1;
+    if (may_ask_sites(q)) {
+        q->waiting++;
+        route_record_get(q->g->routes, q->id, on_route, q);
+    }
+    result_store_get_tombstone(q->g->results, q->id, on_tombstone, q);
+}
+
+/* -- 1. the pod -- */
 
 static void on_pod(const struct kube_result *r, void *user)
 {
@@ -157,42 +301,31 @@ static void on_pod(const struct kube_result *r, void *user)
     if (!r->err)
         kube_store_learn(q->g->store, r->object);
     if (in_table(q->g, q->id, q->tenant, &where))
-        finish(q, NULL);
+        finish(q);
     else
-        result_store_get_tombstone(q->g->results, q->id, on_tombstone, q);
+        ask_store(q);
 }
 
 static void found_at_once(void *user)
 {
-    finish(user, NULL);
+    finish(user);
 }
 
-static struct search *new_search(struct gateway *g, const char *id, const char *tenant,
-                                 locate_f *fn, void *user)
+void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
+                  void *user)
 {
+    struct located where;
     struct search *q = mem_alloc(sizeof(*q));
     q->g = g;
     snprintf(q->id, sizeof(q->id), "%s", id);
     snprintf(q->tenant, sizeof(q->tenant), "%s", tenant);
+    q->how = how;
     q->fn = fn;
     q->user = user;
-    return q;
-}
-
-void locate_start(struct gateway *g, const char *id, const char *tenant, locate_f *fn, void *user)
-{
-    struct located where;
-    struct search *q = new_search(g, id, tenant, fn, user);
-    if (locate_now(g, id, tenant, &where))
+    if (begins(q))
+        ask_store(q);
+    else if (locate_now(g, id, tenant, &where))
         loop_defer(g->loop, found_at_once, q);
     else
         (void)kube_pod_get(g->kube, id, on_pod, q);
-}
-
-void locate_start_dead(struct gateway *g, const char *id, const char *tenant, locate_f *fn,
-                       void *user)
-{
-    struct search *q = new_search(g, id, tenant, fn, user);
-    q->dead_only = true;
-    result_store_get_tombstone(g->results, id, on_tombstone, q);
 }

@@ -1,8 +1,11 @@
-/* locate.h - where is the session of this id: in memory, in the cluster, among the dead, nowhere.
+/* locate.h - where is the session of this id: in memory, in the cluster, at another site, among the
+ * dead, nowhere.
  *
- * A session that this gateway does not know is looked for once (its pod, then its tombstone) before
- * anybody hears that there is none; a miss is remembered for a second. What must be asked and
- * cannot be is ERR_UNAVAILABLE. Callbacks: `fn` once, never before locate_start() returned.
+ * A session that this gateway does not know is looked for once (its pod, its tombstone and route
+ * record, then the other sites) before anybody hears that there is none; a miss is remembered for a
+ * second. What must be asked and cannot be is ERR_UNAVAILABLE or ERR_SITE_UNREACHABLE. A session at
+ * another site is LOCATE_LIVING with session->site, one that ended there LOCATE_ENDED with
+ * tombstone->site. Callbacks: `fn` once, never before locate_start() returned.
  * Sessions and tombstones are borrowed until the next turn. */
 #pragma once
 #include "base/err.h"
@@ -34,9 +37,11 @@ bool locate_now(struct gateway *g, const char *id, const char *tenant, struct lo
 void locate_forget_miss(struct gateway *g, const char *id);
 
 typedef void locate_f(const struct located *where, const struct err *err, void *user);
-void locate_start(struct gateway *g, const char *id, const char *tenant, locate_f *fn, void *user);
 /* For those who would begin the session: whether a living pod has the name the cluster will say, so
- * only the dead are asked; and a store that does not answer keeps nobody from beginning (absent
- * then). */
-void locate_start_dead(struct gateway *g, const char *id, const char *tenant, locate_f *fn,
-                       void *user);
+ * only the dead and the other sites are asked; and a store that does not answer keeps nobody from
+ * beginning (absent then), unless a site does not answer that held sessions of ours. */
+#define LOCATE_TO_BEGIN 1u
+/* Other sites are not asked: another site asks. */
+#define LOCATE_HERE_ONLY 2u
+void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
+                  void *user);

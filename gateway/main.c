@@ -13,6 +13,10 @@
 #include "gateway/locate.h"
 #include "gateway/placement.h"
 #include "gateway/record_cache.h"
+#include "gateway/remote_delete.h"
+#include "gateway/remote_placement.h"
+#include "gateway/remote_session.h"
+#include "gateway/remote_sync.h"
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/small_file.h"
@@ -24,7 +28,9 @@
 #include "router/edge_reservations.h"
 #include "router/peers.h"
 #include "router/redis_client.h"
+#include "router/remote.h"
 #include "router/result_store.h"
+#include "router/route_record.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
 
@@ -69,6 +75,9 @@ static int read_secrets(struct gateway *g, struct err *err)
     if (!environments_get(g->environments, g->conf.default_environment))
         return err_set(err, ERR_CONFIG, "default_environment: '%s' is not in %s",
                        g->conf.default_environment, g->conf.environments_file);
+    if (site_token_read(&g->accepted, g->conf.remote_token_file, err) < 0 ||
+        remote_sync_read_tokens(&g->conf, err) < 0)
+        return -ERR_CONFIG;
     g->auth = g->conf.auth == GATEWAY_AUTH_KEYS ? auth_read(g->conf.auth_keys_file, err)
                                                 : auth_new_open();
     return g->auth ? 0 : -ERR_CONFIG;
@@ -156,6 +165,7 @@ static int build(struct gateway *g, struct err *err)
     g->edge = edge_reservations_new(g->redis, g->conf.site, RESERVATION_MS, EDGE_SETTLE_MS);
     g->results = result_store_new(g->redis, g->conf.limits.tombstone_ms);
     g->peers = peers_new(g->loop, g->redis, g->conf.site, g->name);
+    remote_sync_open(g);
     edge_sync_start(g);
     session_sync_start(g);
     g->sweeper = sweeper_new(g);
@@ -167,6 +177,8 @@ static bool leave_session(struct session *s, void *user)
     (void)user;
     tender_free(&s->tender);
     ending_free(&s->ending);
+    remote_placement_free(&s->handover);
+    remote_session_free(&s->remote);
     return true;
 }
 
@@ -175,6 +187,7 @@ static void take_apart(struct gateway *g)
     sweeper_free(&g->sweeper);
     if (g->sessions)
         session_table_each(g->sessions, leave_session, NULL);
+    remote_sync_close(g);
     peers_free(&g->peers);
     edge_reservations_free(&g->edge);
     watermark_feed_free(&g->feed);
@@ -183,6 +196,7 @@ static void take_apart(struct gateway *g)
     http_caller_free(&g->caller);
     result_store_free(&g->results);
     redis_client_free(&g->redis);
+    route_records_free(&g->routes);
     upstream_free(&g->agents);
     reservations_free(&g->reservations);
     locator_free(&g->locator);

@@ -1,6 +1,7 @@
 #include "gateway/operators_api.h"
 
 #include "base/json.h"
+#include "clusters/kube_object.h"
 #include "clusters/kube_store.h"
 #include "gateway/environments.h"
 #include "gateway/request.h"
@@ -8,6 +9,7 @@
 #include "gateway/watermark_view.h"
 #include "http/http_reply.h"
 #include "router/redis_client.h"
+#include "router/remote.h"
 
 /* Alive: answers at all. */
 void operators_api_healthz(struct http_exchange *x, const struct http_route_match *m, void *user)
@@ -77,6 +79,25 @@ void operators_api_environments(struct http_exchange *x, const struct http_route
     request_reply_json(r, 200, j);
 }
 
+static struct json_t *remote_json(struct remote *r)
+{
+    const struct remote_capacity *c = remote_capacity(r);
+    bool reachable = remote_is_reachable(r);
+    char at[32];
+    struct json_t *j = json_new_object();
+    json_set_text(j, "name", remote_name(r));
+    json_set_text(j, "kind", "remote");
+    json_set_text(j, "state", !reachable ? "unreachable" : *c->state ? c->state : "unknown");
+    json_set_text(j, "reason", reachable ? c->reason : "no_answer");
+    json_set(j, "slots", c->slots >= 0 ? json_new_int(c->slots) : json_new_null());
+    json_set_int(j, "sessions", c->sessions);
+    json_set_text(j, "breaker", breaker_state_word(remote_breaker(r)));
+    if (remote_seen_ms(r) > 0)
+        kube_time_print(remote_seen_wall_ms(r), at);
+    json_set_text(j, "last_seen", remote_seen_ms(r) > 0 ? at : NULL);
+    return j;
+}
+
 void operators_api_sites(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct gateway *g = user;
@@ -92,8 +113,11 @@ void operators_api_sites(struct http_exchange *x, const struct http_route_match 
     json_set_int(site, "slots", json_int(json_get(watermark, "slots"), 0));
     json_set_int(site, "sessions", (int64_t)session_table_count(g->sessions));
     json_free(watermark);
+    json_set(site, "last_seen", json_new_null());
     struct json_t *items = json_new_array();
     json_add(items, site);
+    for (size_t i = 0; i < remotes_count(g->remotes); i++)
+        json_add(items, remote_json(remotes_at(g->remotes, i)));
     struct json_t *j = json_new_object();
     json_set(j, "items", items);
     json_set(j, "continue", json_new_null());

@@ -11,12 +11,14 @@
 #include "gateway/environments.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/remote_placement.h"
 #include "gateway/session_request.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/decision.h"
 #include "router/edge_reservations.h"
 #include "router/peers.h"
+#include "router/remote.h"
 #include "router/result_store.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
@@ -65,13 +67,18 @@ static void succeed(struct placement *p)
     free_placement(p);
 }
 
+static void take_back(struct placement *p)
+{
+    reservations_release(p->g->reservations, p->s->id);
+    edge_reservations_release(p->g->edge, p->edge_key);
+    watermark_feed_dropped(p->g->feed, p->s->id);
+}
+
 static void fail(struct placement *p, const struct err *err)
 {
     struct gateway *g = p->g;
     struct session *s = p->s;
-    reservations_release(g->reservations, s->id);
-    edge_reservations_release(g->edge, p->edge_key);
-    watermark_feed_dropped(g->feed, s->id);
+    take_back(p);
     s->failure = *err;
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
     snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
@@ -87,6 +94,26 @@ static void failf(struct placement *p, enum err_code code, const char *text)
     struct err err;
     err_set(&err, code, "%s", text);
     fail(p, &err);
+}
+
+/* What another site sent here goes no further. */
+static bool may_leave(struct gateway *g, const char *wish, const char *origin)
+{
+    struct err ignored;
+    return !*origin && remote_placement_possible(g, wish, &ignored);
+}
+
+/* The cluster has no room after all. */
+static void overflow(struct placement *p, enum decision_reason reason, const struct err *err)
+{
+    struct gateway *g = p->g;
+    if (strcmp(p->s->wish, "auto") != 0 || !may_leave(g, "auto", p->s->spec.origin)) {
+        fail(p, err);
+        return;
+    }
+    take_back(p);
+    remote_placement_start(g, p->s, reason, p->adopt_any);
+    free_placement(p);
 }
 
 static void nothing_more(const struct slice *value, const struct err *err, void *user)
@@ -174,7 +201,7 @@ static void on_created(const struct kube_result *r, void *user)
         look(p);
     } else if (r->err->code == ERR_CAPACITY_FULL) {
         watermark_feed_refused(p->g->feed);
-        fail(p, r->err);
+        overflow(p, DECISION_REASON_LOCAL_HOLD, r->err);
     } else if (r->err->code == ERR_UNAVAILABLE || r->err->code == ERR_OVERLOADED) {
         fail(p, r->err);
     } else {
@@ -261,18 +288,37 @@ static void count_placement(struct gateway *g, enum decision_reason reason)
     gateway_metrics_placement(g->metrics, g->conf.site, decision_reason_name(reason));
 }
 
+static bool wishes_elsewhere(const struct gateway *g, const char *wish)
+{
+    return strcmp(wish, "auto") != 0 && strcmp(wish, "local") != 0 &&
+           strcmp(wish, g->conf.site) != 0;
+}
+
+/* 0 with *elsewhere: at another site, for out->reason. */
 static int decide(struct gateway *g, const struct session_request *req,
-                  const struct kube_resources *shape, struct decision *out, struct err *err)
+                  const struct kube_resources *shape, struct decision *out, bool *elsewhere,
+                  struct err *err)
 {
     struct snapshot local;
+    const char *origin = req->origin.site;
     const struct decision_input in = {.local = &local,
                                       .now_ms = world_now_ms(g->world),
                                       .wish = req->placement,
-                                      .site = g->conf.site};
+                                      .site = g->conf.site,
+                                      .elsewhere = *origin ? DECISION_ELSEWHERE_NONE
+                                                           : remote_placement_elsewhere(g)};
+    *elsewhere = true;
+    if (!*origin && remotes_count(g->remotes) > 0 && wishes_elsewhere(g, req->placement)) {
+        *out = (struct decision){.kind = DECISION_FULL, .reason = DECISION_REASON_WISHED};
+        return remote_placement_possible(g, req->placement, err) ? 0 : -(int)err->code;
+    }
     watermark_feed_take(g->feed, shape, &local);
     decision_make(&in, out);
-    if (out->kind == DECISION_LOCAL)
+    *elsewhere = out->kind != DECISION_LOCAL;
+    if (!*elsewhere)
         return 0; /* counted when the other gateways agree */
+    if (strcmp(req->placement, "auto") == 0 && may_leave(g, "auto", origin))
+        return 0;
     count_placement(g, out->reason);
     if (out->reason == DECISION_REASON_NO_SUCH_SITE)
         return err_set(err, ERR_INVALID_ARGUMENT, "placement: %s",
@@ -321,8 +367,10 @@ static void on_agreed(enum edge_answer answer, void *user)
         create_pod(p);
         return;
     }
+    struct err err;
     count_placement(p->g, DECISION_REASON_LOCAL_RESERVED);
-    failf(p, ERR_CAPACITY_FULL, decision_reason_text(DECISION_REASON_LOCAL_RESERVED));
+    err_set(&err, ERR_CAPACITY_FULL, "%s", decision_reason_text(DECISION_REASON_LOCAL_RESERVED));
+    overflow(p, DECISION_REASON_LOCAL_RESERVED, &err);
 }
 
 static void agree(struct placement *p)
@@ -351,6 +399,17 @@ static int check_quota(struct gateway *g, const char *tenant, struct err *err)
     return 0;
 }
 
+/* Another site has decided these. */
+static void take_origin(struct session *s, const struct session_origin *o)
+{
+    snprintf(s->spec.origin, sizeof(s->spec.origin), "%s", o->site);
+    snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s", o->reason);
+    snprintf(s->epoch, sizeof(s->epoch), "%s", o->epoch);
+    snprintf(s->fingerprint, sizeof(s->fingerprint), "%s", o->fingerprint);
+    if (o->left_ms < s->spec.timeout_ms)
+        s->deadline_wall_ms = s->created_wall_ms + o->left_ms;
+}
+
 static struct session *make_session(struct gateway *g, const char *id, const char *tenant,
                                     const struct session_request *req, const struct decision *d)
 {
@@ -359,6 +418,7 @@ static struct session *make_session(struct gateway *g, const char *id, const cha
     session_spec_copy(&s->spec, &req->spec);
     snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s",
              decision_reason_name(d->reason));
+    snprintf(s->wish, sizeof(s->wish), "%s", req->placement);
     session_request_fingerprint(req, site_key_at(&g->keys, 0), s->fingerprint);
     world_random_hex(g->world, s->epoch, 16);
     world_random_hex(g->world, s->nonce, 16);
@@ -366,6 +426,8 @@ static struct session *make_session(struct gateway *g, const char *id, const cha
     s->created_wall_ms = s->spec.created_wall_ms = world_wall_ms(g->world);
     s->deadline_wall_ms = s->created_wall_ms + s->spec.timeout_ms;
     s->placed_here = true;
+    if (*req->origin.site)
+        take_origin(s, &req->origin);
     return s;
 }
 
@@ -374,10 +436,16 @@ struct session *placement_start(struct gateway *g, const char *id, const char *t
 {
     struct decision d;
     struct kube_resources shape;
+    bool elsewhere;
     placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
-    if (check_quota(g, tenant, err) < 0 || decide(g, req, &shape, &d, err) < 0)
+    if (check_quota(g, tenant, err) < 0 || decide(g, req, &shape, &d, &elsewhere, err) < 0)
         return NULL;
     struct session *s = make_session(g, id, tenant, req, &d);
+    if (elsewhere) {
+        session_table_add(g->sessions, s);
+        remote_placement_start(g, s, d.reason, adopt_any);
+        return s;
+    }
     struct placement *p = mem_alloc(sizeof(*p));
     p->g = g;
     p->s = session_ref(s);

@@ -8,15 +8,19 @@
 #include "gateway/auth.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/locate.h"
+#include "gateway/remote_forward.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "http/problem.h"
+#include "router/remote.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define FRESH_WAIT_MS  1500
+#define REMOTE_WAIT_MS 4000
 #define RETRY_FOR_MS   4000
 #define RETRY_EVERY_MS 100
 #define DRAIN_MAX      ((size_t)64 * 1024)
@@ -37,6 +41,7 @@ static void finish(struct request *r, int status)
     stop_waiting(r);
     timer_free(r->g->world, &r->timer);
     agent_call_cancel(&r->call);
+    remote_call_cancel(&r->remote_call);
     if (r->s)
         session_unref(r->s);
     if (r->has_create)
@@ -51,11 +56,33 @@ void request_done(struct request *r, int status)
     finish(r, status);
 }
 
+void request_say_where(struct request *r)
+{
+    const struct session *s = r->s;
+    char why[96];
+    if (*r->id)
+        http_reply_header(r->x, "Spillway-Session-Id", r->id);
+    if (!s)
+        return;
+    bool remote = session_is_remote(s) || *s->spec.origin;
+    http_reply_header(r->x, "Spillway-Site", session_is_remote(s) ? s->site : r->g->conf.site);
+    snprintf(why, sizeof(why), "%s; reason=%s", remote ? "remote" : "local",
+             s->spec.placement_reason);
+    http_reply_header(r->x, "Spillway-Placement", why);
+}
+
 static void let_go(struct request *r)
 {
     http_exchange_on_gone(r->x, NULL, NULL);
-    if (*r->id)
-        http_reply_header(r->x, "Spillway-Session-Id", r->id);
+    request_say_where(r);
+}
+
+/* The site that asked acts by these, not by the text. */
+static void tell_origin(struct request *r)
+{
+    http_reply_header(r->x, "Spillway-Reason", err_wire_name(r->refusal.code));
+    if (err_http_status(r->refusal.code) == 503)
+        http_reply_header(r->x, "Spillway-Not-Started", "1");
 }
 
 void request_reply(struct request *r, int status, const char *content_type, struct slice body)
@@ -75,6 +102,8 @@ void request_reply_json(struct request *r, int status, struct json_t *body)
 static void refuse(struct request *r)
 {
     let_go(r);
+    if (r->hop)
+        tell_origin(r);
     problem_reply(r->x, &r->refusal);
     finish(r, err_http_status(r->refusal.code));
 }
@@ -162,17 +191,53 @@ static int read_ids(struct request *r, const struct http_head *head, struct slic
     return read_header_id(r, head, err);
 }
 
+/* Fields of gateways are believed together with a token of theirs; nginx lets none through. */
+static int read_hop(struct request *r, const struct http_head *head, unsigned needs,
+                    struct err *err)
+{
+    static const char *const OURS[] = {"Spillway-Hop", "Spillway-Origin", "Spillway-Tenant",
+                                       "Spillway-Epoch"};
+    struct slice hop = http_head_get(head, "Spillway-Hop");
+    struct slice tenant = http_head_get(head, "Spillway-Tenant");
+    struct slice origin = http_head_get(head, "Spillway-Origin");
+    bool claims = (needs & REQUEST_SITE) != 0;
+    for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+        claims |= http_head_count(head, OURS[i]) > 0;
+    if (!claims)
+        return 0;
+    if (!site_token_accepts(&r->g->accepted, head))
+        return err_set(err, needs & REQUEST_SITE ? ERR_UNAUTHORIZED : ERR_FORBIDDEN,
+                       "this is for gateways of other sites, with their token");
+    if (!slice_eq(hop, "1"))
+        return err_set(err, ERR_LOOP_DETECTED, "a request makes one hop between sites");
+    if (!session_id_is_label(origin) || (tenant.at && !session_id_is_label(tenant)))
+        return err_set(err, ERR_BAD_REQUEST, "Spillway-Origin and Spillway-Tenant are DNS labels");
+    if (slice_eq(origin, r->g->conf.site))
+        return err_set(err, ERR_LOOP_DETECTED, "the request comes from this site itself");
+    r->hop = true;
+    snprintf(r->hop_origin, sizeof(r->hop_origin), "%.*s", SLICE_ARG(origin));
+    snprintf(r->hop_tenant, sizeof(r->hop_tenant), "%.*s", SLICE_ARG(tenant));
+    return 0;
+}
+
+static int find_tenant(struct request *r, const struct http_head *head, struct err *err)
+{
+    r->tenant = r->hop ? r->hop_tenant : auth_tenant(r->g->auth, head, err);
+    return r->tenant ? 0 : -ERR_UNAUTHORIZED;
+}
+
 static int check(struct request *r, struct slice path_id, unsigned needs, struct err *err)
 {
     const struct http_head *head = http_exchange_head(r->x);
     int rc = needs & REQUEST_TENANT ? read_ids(r, head, path_id, err) : 0;
     if (rc < 0)
         return rc;
-    if (needs & REQUEST_TENANT) {
-        r->tenant = auth_tenant(r->g->auth, head, err);
-        if (!r->tenant)
-            return -ERR_UNAUTHORIZED;
-    }
+    if (needs & (REQUEST_TENANT | REQUEST_SITE))
+        rc = read_hop(r, head, needs, err);
+    if (rc == 0 && (needs & (REQUEST_TENANT | REQUEST_SITE)))
+        rc = find_tenant(r, head, err);
+    if (rc < 0)
+        return rc;
     if ((needs & REQUEST_READY) && !kube_store_synced(r->g->store))
         return err_set(err, ERR_NOT_READY, "the gateway has not seen the whole cluster yet");
     return 0;
@@ -258,6 +323,21 @@ bool request_retries(struct request *r, const struct err *err, request_step_f *s
     return true;
 }
 
+/* A session at another site: known for certain, or its site has just not answered. */
+static void wait_remote(struct request *r)
+{
+    struct session *s = r->s;
+    if (session_is_over(s) || remote_session_is_fresh(s) || session_state(s) == SESSION_STOPPING ||
+        s->handover) {
+        r->timed_out = false;
+        r->fresh_step(r);
+    } else if (r->timed_out || remote_session_has_failed(s, r->begun_ms)) {
+        request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' does not answer", s->site);
+    } else {
+        request_wait(r, s, wait_remote);
+    }
+}
+
 static void wait_fresh(struct request *r)
 {
     struct session *s = r->s;
@@ -276,43 +356,82 @@ void request_fresh(struct request *r, struct session *s, request_step_f *step)
     bool stale = unheard && !s->ending && s->pod_ready && *s->agent.host;
     if (!r->s)
         r->s = session_ref(s);
+    r->fresh_step = step;
+    r->until_ms = world_now_ms(r->g->world) + (s->remote ? REMOTE_WAIT_MS : FRESH_WAIT_MS);
+    if (s->remote) {
+        remote_session_want(s);
+        wait_remote(r);
+        return;
+    }
     if (!stale) {
         step(r);
         return;
     }
     tender_start(r->g, s);
-    r->fresh_step = step;
-    r->until_ms = world_now_ms(r->g->world) + FRESH_WAIT_MS;
     request_wait(r, s, wait_fresh);
+}
+
+static struct remote *site_of(const struct gateway *g, const struct located *where)
+{
+    const char *site = where->kind == LOCATE_LIVING  ? where->session->site
+                       : where->kind == LOCATE_ENDED ? where->tombstone->site
+                                                     : "";
+    return *site ? remotes_get(g->remotes, site) : NULL;
+}
+
+static void take_located(struct request *r, const struct located *where)
+{
+    struct remote *elsewhere = site_of(r->g, where);
+    if (elsewhere && r->hop)
+        request_problemf(r, ERR_LOOP_DETECTED, "the session '%s' runs at the site '%s'", r->id,
+                         remote_name(elsewhere));
+    else if (elsewhere && r->forwards)
+        remote_forward_start(r, elsewhere, where->session);
+    else
+        r->on_located(r, where);
 }
 
 static void on_located(const struct located *where, const struct err *err, void *user)
 {
     struct request *r = user;
-    if (err)
+    if (err && r->on_unlocated)
+        r->on_unlocated(r, err);
+    else if (err)
         request_problem(r, err);
     else
-        r->on_located(r, where);
+        take_located(r, where);
+}
+
+static void locate(struct request *r, request_located_f *fn, unsigned how)
+{
+    struct located where;
+    unsigned here = r->hop ? LOCATE_HERE_ONLY : 0;
+    r->on_located = fn;
+    bool known = locate_now(r->g, r->id, r->tenant, &where);
+    /* It may have begun anew at another site since it ended. */
+    bool may_be_old = where.kind == LOCATE_ENDED && remotes_count(r->g->remotes) > 0;
+    if (known && (!(how & LOCATE_TO_BEGIN) || (where.kind != LOCATE_ABSENT && !may_be_old)))
+        take_located(r, &where);
+    else
+        locate_start(r->g, r->id, r->tenant, how | here, on_located, r);
 }
 
 void request_locate(struct request *r, request_located_f *fn)
 {
-    struct located where;
-    r->on_located = fn;
-    if (locate_now(r->g, r->id, r->tenant, &where))
-        fn(r, &where);
-    else
-        locate_start(r->g, r->id, r->tenant, on_located, r);
+    r->forwards = true;
+    locate(r, fn, 0);
+}
+
+void request_locate_any(struct request *r, request_located_f *fn)
+{
+    r->forwards = false;
+    locate(r, fn, 0);
 }
 
 void request_locate_dead(struct request *r, request_located_f *fn)
 {
-    struct located where;
-    r->on_located = fn;
-    if (locate_now(r->g, r->id, r->tenant, &where) && where.kind != LOCATE_ABSENT)
-        fn(r, &where);
-    else
-        locate_start_dead(r->g, r->id, r->tenant, on_located, r);
+    r->forwards = false;
+    locate(r, fn, LOCATE_TO_BEGIN);
 }
 
 bool request_takes_living(struct request *r, const struct located *where)

@@ -25,6 +25,9 @@ struct request {
     struct http_exchange *x;
     const char *operation; /* of the route: for metrics */
     const char *tenant;
+    bool hop;                         /* another site sent it: it goes no further */
+    char hop_tenant[SESSION_ID_SIZE]; /* in whose name */
+    char hop_origin[SESSION_ID_SIZE]; /* which one */
     int64_t begun_ms;
     char id[SESSION_ID_SIZE];          /* "" until it is known */
     char explicit_id[SESSION_ID_SIZE]; /* named by the client in path or field; "": none */
@@ -37,13 +40,17 @@ struct request {
     request_step_f *step;
     request_step_f *fresh_step;
     request_located_f *on_located;
+    void (*on_unlocated)(struct request *r, const struct err *err); /* NULL: a problem */
+    bool forwards; /* a session at another site is served by passing the call on */
     bool timed_out;
     int64_t until_ms; /* of the whole wait */
 
     /* of single operations */
     struct session_request create;
     bool has_create;
-    bool placed;  /* this request began the placement */
+    bool placed;                /* this request began the placement */
+    request_step_f *again_step; /* remote_forward_exec(): when its site began nothing */
+    int tries;
     bool insists; /* ?recreate=true */
     char language[40];
     char execution_id[EXECUTION_ID_SIZE];
@@ -58,12 +65,18 @@ struct request {
     bool has_until;
     enum session_state until_state;
     struct agent_call *call;
+    struct remote_call *remote_call;
     const struct sandbox_call *sandbox_call;
     struct slice rest; /* of the path, raw: what the agent's path ends with */
 };
 
 /* Which answers a request needs before its handler runs. */
-enum request_needs { REQUEST_OPEN = 0, REQUEST_TENANT = 1, REQUEST_READY = 2 };
+enum request_needs {
+    REQUEST_OPEN = 0,
+    REQUEST_TENANT = 1,
+    REQUEST_READY = 2,
+    REQUEST_SITE = 4 /* only gateways of other sites may ask */
+};
 
 /* Checks ids before anything else, then the tenant, then whether the gateway is ready. NULL: it was
  * answered. `path_id` {NULL,0}: the path names no session. */
@@ -71,6 +84,8 @@ struct request *request_open(struct gateway *g, struct http_exchange *x,
                              const struct http_route_match *m, struct slice path_id,
                              unsigned needs) CHECK_RESULT;
 
+/* Reply fields that tell the session's id, its site and why it is there. */
+void request_say_where(struct request *r);
 void request_reply(struct request *r, int status, const char *content_type, struct slice body);
 void request_reply_json(struct request *r, int status, struct json_t *body /* takes */);
 void request_problem(struct request *r, const struct err *err);
@@ -90,9 +105,12 @@ bool request_retries(struct request *r, const struct err *err, request_step_f *s
 /* `step` runs once the agent's word on the session is known here: at once where it is tended, else
  * as soon as its agent answered, but at most FRESH_WAIT_MS later. r->s is the session then. */
 void request_fresh(struct request *r, struct session *s, request_step_f *step);
-/* `fn` runs with the session's place; an error is answered here. */
+/* `fn` runs with the session's place; an error is answered here. A call for a session at another
+ * site is passed on as it is, and `fn` never runs. */
 void request_locate(struct request *r, request_located_f *fn);
-/* As locate_start_dead(): for those who would begin the session. */
+/* `fn` runs for sessions at other sites too. */
+void request_locate_any(struct request *r, request_located_f *fn);
+/* The same, as LOCATE_TO_BEGIN: for those who would begin the session. */
 void request_locate_dead(struct request *r, request_located_f *fn);
 /* Living session of this tenant, or an answer: 404, and 409 session_ended where it has ended. For
  * calls that need its sandbox. */

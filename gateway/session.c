@@ -51,6 +51,7 @@ void session_unref(struct session *s)
     session_activity_fini(&s->activity);
     json_free(s->env);
     json_free(s->executions);
+    json_free(s->view);
     free(s);
 }
 
@@ -90,6 +91,11 @@ bool session_is_over(const struct session *s)
 bool session_is_started(const struct session *s)
 {
     return s->activity_seen_ms > 0 && s->activity.started;
+}
+
+bool session_is_remote(const struct session *s)
+{
+    return *s->site != '\0';
 }
 
 bool session_is_usable(const struct session *s)

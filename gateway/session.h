@@ -18,6 +18,8 @@ struct kube_pod;
 struct json_t;
 struct tender;
 struct ending;
+struct remote_session;
+struct remote_placement;
 struct agent_call;
 struct session;
 
@@ -102,6 +104,12 @@ struct session {
                                   the case that the pod is lost */
     int key_index;             /* which site key the pod's token was made with */
 
+    char site[SESSION_ID_SIZE];        /* where it runs when not here; "" */
+    char wish[SESSION_ID_SIZE];        /* what its creator asked for; only where it was created */
+    struct json_t *view;               /* of a remote one: as its site last showed it; owned */
+    struct remote_session *remote;     /* of a remote one that is in the table */
+    struct remote_placement *handover; /* it is being handed to another site */
+
     struct tender *tender;
     struct ending *ending;
     bool placed_here;          /* this gateway made its pod */
@@ -113,6 +121,11 @@ struct session {
     struct session_waiter waiters; /* ring */
     bool wake_planned;
     int references;
+    struct {
+        char token[DIGEST_HEX];
+        char epoch[33], nonce[33]; /* what it was made from */
+        int key_index;
+    } signed_for; /* agent_call.c's */
     char *shown_text; /* session_text.c's */
     size_t shown_len;
     uint64_t shown_sum;
@@ -132,6 +145,7 @@ bool session_state_from_word(const char *word, enum session_state *out);
 bool session_is_over(const struct session *s);   /* STOPPED or ERROR */
 bool session_is_usable(const struct session *s); /* READY or EXECUTING, and nobody ends it */
 bool session_is_started(const struct session *s);
+bool session_is_remote(const struct session *s);
 
 /* The pod as the store shows it. True when anything that others can see has changed. */
 bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_ms);

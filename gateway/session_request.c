@@ -281,6 +281,7 @@ void session_request_fingerprint(const struct session_request *r, struct slice s
     struct json_t *j = session_spec_to_json(&r->spec);
     /* Not the client's words: they may differ between two answers to the same request. */
     json_remove(j, "placement_reason");
+    json_remove(j, "origin");
     json_remove(j, "again");
     json_remove(j, "linger_ms");
     json_remove(j, "created_ms");

@@ -13,12 +13,23 @@ struct environments;
 struct environment;
 struct gateway_limits;
 
+/* What another site has decided already about a session that it sends here. */
+struct session_origin {
+    char site[SESSION_ID_SIZE]; /* "": it comes from a client */
+    char epoch[33];
+    char fingerprint[DIGEST_HEX];
+    char reason[32];
+    int64_t left_ms; /* until its deadline */
+    bool again;
+};
+
 struct session_request {
     char session_id[SESSION_ID_SIZE]; /* "" when the body names none */
     char placement[SESSION_ID_SIZE];  /* "auto", "local", "remote" or a site */
     const struct environment *environment;
     struct session_spec spec;
     struct json_t *env; /* object of texts, or NULL */
+    struct session_origin origin;
 };
 
 struct session_request_defaults {

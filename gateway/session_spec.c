@@ -54,6 +54,8 @@ struct json_t *session_spec_to_json(const struct session_spec *s)
     json_set_text(j, "runtime_class", *s->runtime_class ? s->runtime_class : NULL);
     json_set(j, "metadata", s->metadata ? json_ref(s->metadata) : json_new_object());
     json_set_text(j, "placement_reason", s->placement_reason);
+    if (*s->origin)
+        json_set_text(j, "origin", s->origin);
     json_set_bool(j, "has_env", s->has_env);
     json_set_bool(j, "again", s->again);
     json_set_int(j, "linger_ms", s->linger_ms);
@@ -77,6 +79,7 @@ int session_spec_from_text(struct session_spec *s, const char *text, struct err 
     copy_text(s->environment, sizeof(s->environment), j, "environment");
     copy_text(s->runtime_class, sizeof(s->runtime_class), j, "runtime_class");
     copy_text(s->placement_reason, sizeof(s->placement_reason), j, "placement_reason");
+    copy_text(s->origin, sizeof(s->origin), j, "origin");
     s->cleanup = slice_eq(slice_of(json_get_text(j, "cleanup", "completion")), "idle")
                      ? SESSION_CLEANUP_IDLE
                      : SESSION_CLEANUP_COMPLETION;

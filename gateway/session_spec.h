@@ -21,6 +21,7 @@ struct session_spec {
     int64_t disk_bytes;
     char runtime_class[64]; /* "": the cluster's default */
     char placement_reason[32];
+    char origin[64];         /* the site that sent it here; "": it came by itself */
     int64_t created_wall_ms; /* the cluster's own time-stamps are in seconds */
     bool has_env;            /* the agent waits for variables that only the creator knows */
     bool again; /* an earlier session of this id ran here: execution ids may be known already */

@@ -5,6 +5,8 @@
 #include "clusters/kube_store.h"
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
+#include "gateway/remote_placement.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
@@ -24,7 +26,9 @@ static void on_gone(struct gateway *g, const struct kube_pod *pod)
         return;
     upstream_forget(g->agents, &s->agent);
     s->pod_gone = true;
-    if (s->ending)
+    if (s->handover)
+        remote_placement_poke(s->handover);
+    else if (s->ending)
         ending_poke(s->ending);
     else
         ending_start(g, s, ENDING_POD_GONE);
@@ -37,6 +41,8 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
         return s;
     if (s && session_state(s) == SESSION_PENDING)
         return NULL; /* its placement will meet this pod by itself */
+    if (s && s->remote && (pod->terminating || !kube_pod_alive(pod)))
+        return NULL; /* the rest of an earlier life here */
     if (s)
         ending_supersede(g, s);
     s = session_new(pod->marks.session_id, pod->marks.tenant, (uint16_t)g->conf.agent_port,

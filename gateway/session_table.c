@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define REMOTE_TOMBSTONE_MS 5000
+
 struct session_table {
     struct loop *loop;
     struct session *living;
@@ -137,7 +139,8 @@ void session_table_remember(struct session_table *t, struct tombstone *tomb)
     session_table_forget(t, tomb->id);
     while (HASH_COUNT(t->ended) >= t->tombstones_max)
         drop(t, t->ended); /* uthash keeps the order of insertion */
-    tomb->until_ms = now_ms(t) + t->tombstone_ms;
+    /* Another site's are asked for again soon: it may begin there anew without us. */
+    tomb->until_ms = now_ms(t) + (*tomb->site ? REMOTE_TOMBSTONE_MS : t->tombstone_ms);
     HASH_ADD_STR(t->ended, id, tomb);
 }
 

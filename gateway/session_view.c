@@ -36,14 +36,18 @@ static struct json_t *pod_of(const struct session *s)
 
 struct json_t *session_view(const struct session *s, const char *site)
 {
+    if (session_is_remote(s) && s->view)
+        return json_copy(s->view);
     struct json_t *j = json_new_object();
     json_set_text(j, "session_id", s->id);
     json_set_text(j, "status", session_state_word(session_state(s)));
     set_reason(j, s);
     json_set_text(j, "environment", s->spec.environment);
-    json_set_text(j, "site", site);
+    json_set_text(j, "site", session_is_remote(s) ? s->site : site);
     json_set(j, "placement",
-             json_build("{s:s,s:s}", "kind", "local", "reason", s->spec.placement_reason));
+             json_build("{s:s,s:s}", "kind",
+                        *s->spec.origin || session_is_remote(s) ? "remote" : "local", "reason",
+                        s->spec.placement_reason));
     json_set(j, "pod", pod_of(s));
     json_set_text(j, "cleanup", session_cleanup_name(s->spec.cleanup));
     set_time(j, "created_at", s->created_wall_ms);

@@ -5,6 +5,7 @@
 #include "gateway/ending.h"
 #include "gateway/locate.h"
 #include "gateway/placement.h"
+#include "gateway/remote_delete.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
 #include "gateway/session_text.h"
@@ -21,7 +22,10 @@
 
 static void reply_session(struct request *r, int status, struct session *s)
 {
-    request_reply(r, status, "application/json", session_text(s, r->g->conf.site));
+    if (session_is_remote(s)) /* what its site showed lies behind a pointer */
+        request_reply_json(r, status, session_view(s, r->g->conf.site));
+    else
+        request_reply(r, status, "application/json", session_text(s, r->g->conf.site));
 }
 
 /* -- create -- */
@@ -92,9 +96,23 @@ static void begin_session(struct request *r, bool again)
     request_wait(r, s, wait_placed);
 }
 
+/* What is known of a session at another site may be old. */
+static void create_fresh(struct request *r)
+{
+    if (!session_is_over(r->s)) {
+        create_again(r, r->s);
+        return;
+    }
+    session_unref(r->s);
+    r->s = NULL;
+    locate_again(r);
+}
+
 static void create_located(struct request *r, const struct located *where)
 {
-    if (where->kind == LOCATE_LIVING)
+    if (where->kind == LOCATE_LIVING && where->session->remote)
+        request_fresh(r, where->session, create_fresh);
+    else if (where->kind == LOCATE_LIVING)
         create_again(r, where->session);
     else if (where->kind == LOCATE_FOREIGN)
         request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
@@ -273,7 +291,7 @@ void sessions_api_get(struct http_exchange *x, const struct http_route_match *m,
     if (read_wait(r, &err) < 0)
         request_problem(r, &err);
     else
-        request_locate(r, get_located);
+        request_locate_any(r, get_located);
 }
 
 /* -- delete -- */
@@ -289,12 +307,15 @@ static void delete_living(struct request *r);
 
 static void begin_delete(struct request *r, struct session *s)
 {
-    if (session_state(s) == SESSION_PENDING && !r->timed_out) {
+    bool on_its_way = session_state(s) == SESSION_PENDING || s->handover;
+    if (on_its_way && !r->timed_out) {
         /* Its create is on the way to the cluster: first see what becomes of it. */
         r->until_ms = r->begun_ms + PLACE_WAIT_MS;
         request_wait(r, s, delete_living);
-    } else if (session_state(s) == SESSION_PENDING) {
+    } else if (on_its_way) {
         request_problemf(r, ERR_UNAVAILABLE, "the cluster did not answer in time");
+    } else if (s->remote) {
+        remote_delete_session(r, s);
     } else if (session_is_over(s)) {
         reply_stopping(r, 200, session_state_word(session_state(s)), "the session has ended");
     } else {
@@ -322,8 +343,10 @@ static void delete_located(struct request *r, const struct located *where)
 void sessions_api_delete(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    if (r)
-        request_locate(r, delete_located);
+    if (r) {
+        r->on_unlocated = remote_delete_unlocated;
+        request_locate_any(r, delete_located);
+    }
 }
 
 /* -- list -- */

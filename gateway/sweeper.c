@@ -8,6 +8,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
@@ -141,7 +142,11 @@ static void look_at(struct sweeper *w, struct session *s)
 
 static bool each(struct session *s, void *user)
 {
-    if (!s->tender && !s->ending && session_state(s) != SESSION_PENDING)
+    if (s->remote) {
+        remote_session_sweep(s);
+        return true;
+    }
+    if (!s->handover && !s->tender && !s->ending && session_state(s) != SESSION_PENDING)
         look_at(user, s);
     return true;
 }

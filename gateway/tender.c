@@ -9,6 +9,8 @@
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/record_copy.h"
+#include "gateway/remote_placement.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/watermark_view.h"
 #include "watermark/watermark_feed.h"
@@ -337,9 +339,11 @@ static void check_due(struct tender *t)
         ending_start(t->g, t->s, cause_of(word));
     } else if (is_unschedulable(t)) {
         note_refusal(t->g);
-        ending_start(t->g, t->s, ENDING_UNSCHEDULABLE);
+        if (!remote_placement_move(t->g, t->s, DECISION_REASON_UNSCHEDULABLE))
+            ending_start(t->g, t->s, ENDING_UNSCHEDULABLE);
     } else if (is_start_overdue(t)) {
-        ending_start(t->g, t->s, ENDING_START_FAILED);
+        if (!remote_placement_move(t->g, t->s, DECISION_REASON_START_FAILED))
+            ending_start(t->g, t->s, ENDING_START_FAILED);
     } else {
         int64_t look_ms = session_is_started(t->s) || in_ms < 1000 ? in_ms : 1000;
         timer_start(t->g->world, t->due_timer, look_ms > 1 ? look_ms : 1, 0);
@@ -366,7 +370,11 @@ void tender_poke(struct tender *t)
 
 void tender_start(struct gateway *g, struct session *s)
 {
-    if (s->tender || s->ending || session_is_over(s) || s->pod_gone)
+    if (s->remote) {
+        remote_session_want(s); /* its own site tends it */
+        return;
+    }
+    if (s->tender || s->ending || s->handover || session_is_over(s) || s->pod_gone)
         return;
     struct tender *t = mem_alloc(sizeof(*t));
     t->g = g;

@@ -45,6 +45,7 @@ struct remote_call {
     void *user;
     int64_t begun_ms;
     bool not_started, full;
+    bool spoken; /* a gateway's words, not its front door's */
     bool deferred, cancelled;
     struct err early;
 };
@@ -226,6 +227,7 @@ static void on_head(struct http_call *call, const struct http_call_head *head, v
     struct remote_call *c = user;
     (void)call;
     c->not_started = slice_eq(http_call_head_get(head, "Spillway-Not-Started"), "1");
+    c->spoken = http_call_head_get(head, "Spillway-Reason").len > 0;
     c->full = slice_eq(http_call_head_get(head, "Spillway-Reason"), "capacity_full");
 }
 
@@ -235,18 +237,21 @@ static void on_done(struct http_call *call, const struct http_call_result *resul
     struct err told;
     (void)call;
     c->call = NULL;
-    remote_note_call(c->remote, c->operation, c->begun_ms, result->status, result->err);
     struct remote_result out = {.status = result->status,
                                 .body = result->body,
                                 .not_started = c->not_started,
                                 .full = c->full};
-    bool nobody = !result->err && (result->status == 502 || result->status == 504);
+    bool refused = result->status == 503; /* by whomever: nothing was executed */
+    bool nobody = !result->err && (result->status == 502 || result->status == 504 ||
+                                   (result->status == 503 && !c->spoken));
     if (result->err || nobody) {
         unreachable(c->remote, result->err ? result->err->msg : "no gateway is there", &told);
         out.status = 0;
         out.err = &told;
-        out.not_sent = result->err && result->err->code == ERR_UNAVAILABLE;
+        out.not_sent = refused || (result->err && result->err->code == ERR_UNAVAILABLE);
     }
+    remote_note_call(c->remote, c->operation, c->begun_ms, nobody ? 502 : result->status,
+                     result->err);
     c->done(&out, c->user);
     free(c);
 }

@@ -1,0 +1,279 @@
+#include "gateway/remote_delete.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "gateway/remote_session.h"
+#include "router/remote.h"
+#include "router/route_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define CALL_MS   3000
+#define PERIOD_MS 1000
+#define LEASE_MS  10000
+#define KEPT_MAX  10000
+
+/* One that Redis did not take, or that is being worked on. */
+struct job {
+    struct job *prev, *next;
+    struct gateway *g;
+    struct remote *remote;
+    struct route_delete what;
+    int64_t due_ms;
+    bool kept; /* in memory: there is no other place for it */
+    bool busy;
+};
+
+struct remote_deletes {
+    struct gateway *g;
+    struct timer *timer;
+    struct job *kept;
+    size_t kept_count;
+};
+
+static void no_answer(const struct route_answer *a, const struct err *err, void *user)
+{
+    (void)a;
+    (void)err;
+    (void)user;
+}
+
+/* -- the queue -- */
+
+static void keep(struct job *j)
+{
+    struct remote_deletes *d = j->g->deletes;
+    if (!d || d->kept_count >= KEPT_MAX) {
+        free(j); /* its site ends it at its deadline */
+        return;
+    }
+    j->kept = true;
+    DL_APPEND(d->kept, j);
+    d->kept_count++;
+}
+
+static void drop(struct job *j)
+{
+    if (j->kept) {
+        DL_DELETE(j->g->deletes->kept, j);
+        j->g->deletes->kept_count--;
+    }
+    free(j);
+}
+
+static void on_queued(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct job *j = user;
+    (void)a;
+    if (err)
+        keep(j);
+    else
+        free(j);
+}
+
+static struct job *job_new(struct gateway *g, struct remote *remote, const char *id,
+                           const char *epoch)
+{
+    struct job *j = mem_alloc(sizeof(*j));
+    j->g = g;
+    j->remote = remote;
+    snprintf(j->what.id, sizeof(j->what.id), "%s", id);
+    snprintf(j->what.epoch, sizeof(j->what.epoch), "%s", epoch);
+    return j;
+}
+
+void remote_delete_later(struct gateway *g, struct remote *remote, const char *id,
+                         const char *epoch, int64_t after_ms)
+{
+    struct job *j = job_new(g, remote, id, epoch);
+    j->due_ms = world_now_ms(g->world) + after_ms;
+    LOG(LOG_INFO, "remote_delete_queued", KV("session", id), KV("site", remote_name(remote)));
+    route_deletes_add(g->routes, remote_name(remote), &j->what, after_ms, on_queued, j);
+}
+
+static void done(struct job *j)
+{
+    struct gateway *g = j->g;
+    LOG(LOG_INFO, "remote_deleted", KV("session", (const char *)j->what.id),
+        KV("site", remote_name(j->remote)));
+    if (!j->kept)
+        route_deletes_done(g->routes, remote_name(j->remote), &j->what, no_answer, NULL);
+    drop(j);
+}
+
+static void on_deleted(const struct remote_result *result, void *user)
+{
+    struct job *j = user;
+    j->busy = false;
+    if (result->status / 100 == 2 || result->status == 404)
+        done(j);
+    else if (j->kept)
+        j->due_ms = world_now_ms(j->g->world) + LEASE_MS / 2;
+    else
+        free(j); /* due again when the lease is over */
+}
+
+static void work(struct job *j)
+{
+    char target[128];
+    snprintf(target, sizeof(target), "/internal/v1/sessions/%s", j->what.id);
+    const struct remote_request req = {.operation = "delete",
+                                       .method = "DELETE",
+                                       .target = target,
+                                       .epoch = j->what.epoch,
+                                       .total_ms = CALL_MS};
+    j->busy = true;
+    struct remote_call *call = remote_call_start(j->remote, &req, on_deleted, j);
+    (void)call; /* ends by its own deadline */
+}
+
+struct taken {
+    struct gateway *g;
+    struct remote *remote;
+};
+
+static void on_taken(const struct route_delete *items, size_t count, const struct err *err,
+                     void *user)
+{
+    struct taken t = *(struct taken *)user;
+    free(user);
+    (void)err;
+    for (size_t i = 0; i < count && t.g->deletes; i++)
+        work(job_new(t.g, t.remote, items[i].id, items[i].epoch));
+}
+
+static void look_at(struct remote_deletes *d, struct remote *remote)
+{
+    struct taken *t = mem_alloc(sizeof(*t));
+    *t = (struct taken){d->g, remote};
+    route_deletes_take(d->g->routes, remote_name(remote), LEASE_MS, on_taken, t);
+}
+
+static void on_timer(void *user)
+{
+    struct remote_deletes *d = user;
+    int64_t now = world_now_ms(d->g->world);
+    struct job *j, *next;
+    for (size_t i = 0; i < remotes_count(d->g->remotes); i++) {
+        struct remote *remote = remotes_at(d->g->remotes, i);
+        if (remote_is_reachable(remote))
+            look_at(d, remote);
+    }
+    DL_FOREACH_SAFE(d->kept, j, next)
+    {
+        if (!j->busy && j->due_ms <= now && remote_is_reachable(j->remote))
+            work(j);
+    }
+}
+
+struct remote_deletes *remote_deletes_new(struct gateway *g)
+{
+    struct remote_deletes *d = mem_alloc(sizeof(*d));
+    d->g = g;
+    d->timer = timer_new(g->world, on_timer, d);
+    if (remotes_count(g->remotes) > 0)
+        timer_start(g->world, d->timer, PERIOD_MS, PERIOD_MS);
+    return d;
+}
+
+void remote_deletes_free(struct remote_deletes **at)
+{
+    struct remote_deletes *d = *at;
+    struct job *j, *next;
+    if (!d)
+        return;
+    *at = NULL;
+    timer_free(d->g->world, &d->timer);
+    DL_FOREACH_SAFE(d->kept, j, next)
+    {
+        DL_DELETE(d->kept, j);
+        free(j);
+    }
+    free(d);
+}
+
+/* -- a client's DELETE -- */
+
+static void reply(struct request *r, int status, const char *word, const char *message)
+{
+    request_reply_json(
+        r, status,
+        json_build("{s:s,s:s,s:s}", "session_id", r->id, "status", word, "message", message));
+}
+
+static void on_told(const struct remote_result *result, void *user)
+{
+    struct request *r = user;
+    struct session *s = r->s;
+    r->remote_call = NULL;
+    if (result->status == 404 && s->remote) {
+        remote_session_end(s, NULL);
+        reply(r, 200, "stopped", "the session has ended");
+        return;
+    }
+    if (result->status / 100 != 2 && remotes_get(r->g->remotes, s->site))
+        remote_delete_later(r->g, remotes_get(r->g->remotes, s->site), s->id, s->epoch, 0);
+    remote_session_want(s); /* its end is seen, and its tombstone taken */
+    reply(r, 202, "stopping", "the session is stopping");
+}
+
+void remote_delete_session(struct request *r, struct session *s)
+{
+    char target[128];
+    if (session_is_over(s)) {
+        reply(r, 200, session_state_word(session_state(s)), "the session has ended");
+        return;
+    }
+    if (!r->s)
+        r->s = session_ref(s);
+    remote_session_close(s);
+    snprintf(target, sizeof(target), "/internal/v1/sessions/%s", s->id);
+    const struct remote_request req = {.operation = "delete",
+                                       .method = "DELETE",
+                                       .target = target,
+                                       .tenant = s->tenant,
+                                       .epoch = s->epoch,
+                                       .request_id = http_exchange_request_id(r->x),
+                                       .total_ms = CALL_MS};
+    r->remote_call = remote_call_start(remote_session_site(s), &req, on_told, r);
+}
+
+struct unlocated {
+    struct request *r;
+    struct err why;
+};
+
+static void on_record(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct unlocated u = *(struct unlocated *)user;
+    struct gateway *g = u.r->g;
+    free(user);
+    bool known = !err && a->found && a->record.state != ROUTE_GONE;
+    struct remote *remote = known ? remotes_get(g->remotes, a->record.site) : NULL;
+    if (!remote || strcmp(a->record.tenant, u.r->tenant) != 0) {
+        request_problem(u.r, &u.why);
+        return;
+    }
+    struct route_record row = a->record;
+    row.state = ROUTE_CLOSING;
+    route_record_write(g->routes, u.r->id, &row, NULL, no_answer, NULL);
+    remote_delete_later(g, remote, u.r->id, row.epoch, 0);
+    reply(u.r, 202, "stopping", "the session ends when its site answers again");
+}
+
+void remote_delete_unlocated(struct request *r, const struct err *why)
+{
+    struct unlocated *u = mem_alloc(sizeof(*u));
+    u->r = r;
+    u->why = *why;
+    if (why->code == ERR_SITE_UNREACHABLE) {
+        route_record_get(r->g->routes, r->id, on_record, u);
+        return;
+    }
+    free(u);
+    request_problem(r, why);
+}

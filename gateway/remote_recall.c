@@ -1,0 +1,73 @@
+#include "gateway/remote_recall.h"
+
+#include "base/loop.h"
+#include "gateway/remote_forward.h"
+#include "http/http_reply.h"
+#include "router/remote.h"
+#include "router/route_record.h"
+
+#include <stdio.h>
+
+#define CALL_MS   4000
+#define REPLY_MAX ((size_t)8 * 1024 * 1024)
+
+static void print_target(const struct request *r, char *out, size_t size)
+{
+    snprintf(out, size, "/api/v1/sessions/%s/result?execution_id=%s", r->id, r->execution_id);
+}
+
+void remote_recall_reply(struct request *r, const char *site)
+{
+    char target[192];
+    struct remote *remote = remotes_get(r->g->remotes, site);
+    print_target(r, target, sizeof(target));
+    if (remote)
+        remote_forward_get(r, remote, target);
+    else
+        request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' is not known here any more", site);
+}
+
+static void on_result(const struct remote_result *result, void *user)
+{
+    struct request *r = user;
+    r->remote_call = NULL;
+    if (result->status == 200)
+        request_reply(r, 200, "application/json", result->body);
+    else if (result->status == 404)
+        r->step(r);
+    else
+        request_problemf(r, ERR_SITE_UNREACHABLE,
+                         "the site that the session ran at before does not answer, so it is not "
+                         "known whether '%s' ran",
+                         r->execution_id);
+}
+
+static void on_record(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct request *r = user;
+    char target[192];
+    bool elsewhere = !err && a->found && a->record.state == ROUTE_GONE &&
+                     strcmp(a->record.tenant, r->tenant) == 0;
+    struct remote *remote = elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
+    if (!remote) {
+        r->step(r);
+        return;
+    }
+    print_target(r, target, sizeof(target));
+    const struct remote_request req = {.operation = "recall",
+                                       .method = "GET",
+                                       .target = target,
+                                       .tenant = r->tenant,
+                                       .total_ms = CALL_MS,
+                                       .reply_max = REPLY_MAX};
+    r->remote_call = remote_call_start(remote, &req, on_result, r);
+}
+
+void remote_recall_start(struct request *r, request_step_f *step)
+{
+    r->step = step;
+    if (remotes_count(r->g->remotes) == 0)
+        step(r);
+    else
+        route_record_get(r->g->routes, r->id, on_record, r);
+}
