@@ -131,7 +131,7 @@ static bool check_runtime_class(struct api_request *r, const struct json_t *pod)
 {
     const char *class_name = json_get_text(json_get(pod, "spec"), "runtimeClassName", "");
 
-    if (!*class_name)
+    if (!*class_name || object_store_get(node_store(r->node), OBJECT_RUNTIME_CLASS, "", class_name))
         return true;
     api_status_reply(r->exchange, API_FORBIDDEN,
                      &(struct api_subject){.resource = "pods", .name = meta_text(pod, "name")},

@@ -213,6 +213,64 @@ unsigned cgroup_kill(const char *mount, const char *path)
     return killed;
 }
 
+struct search {
+    pid_t parent, *out;
+    unsigned count, max;
+};
+
+/* /proc/PID/stat: the name, in parentheses, may hold anything. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[64], line[1000];
+    const char *end = NULL;
+    int parent = 0;
+    FILE *f = NULL;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    f = fopen(path, "re");
+    if (f && fgets(line, sizeof line, f))
+        end = strrchr(line, ')');
+    if (f)
+        fclose(f);
+    if (!end || strlen(end) < 4)
+        return 0;
+    parent = (int)strtol(end + 4, NULL, 10); /* ") S 1" */
+    return (pid_t)parent;
+}
+
+static void note_child(struct search *s, pid_t pid)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->out[i] == pid)
+            return;
+    if (s->count < s->max && parent_of(pid) == s->parent)
+        s->out[s->count++] = pid;
+}
+
+static bool find_children(const char *directory, void *user)
+{
+    char file[PATH_MAX], line[32];
+    FILE *f = NULL;
+
+    if ((size_t)snprintf(file, sizeof file, "%s/cgroup.procs", directory) >= sizeof file)
+        return false;
+    f = fopen(file, "re");
+    while (f && fgets(line, sizeof line, f))
+        note_child(user, (pid_t)strtol(line, NULL, 10));
+    if (f)
+        fclose(f);
+    return true;
+}
+
+unsigned cgroup_find_children(const char *mount, const char *path, pid_t parent, pid_t *out,
+                              unsigned max)
+{
+    struct search s = {.parent = parent, .out = out, .max = max};
+
+    each_hierarchy(mount, path, find_children, &s);
+    return s.count;
+}
+
 bool cgroup_holds(pid_t pid, const char *path)
 {
     char file[64], line[1000];

@@ -20,5 +20,8 @@ int64_t cgroup_oom_kills(const char *mount, const char *path);
 bool cgroup_usage(const char *mount, const char *path, int64_t *cpu_ns, int64_t *memory_bytes);
 /* SIGKILL to every process in it. Returns how many were there. */
 unsigned cgroup_kill(const char *mount, const char *path);
+/* Processes of it whose parent is `parent`, each once; returns how many, at most `max`. */
+unsigned cgroup_find_children(const char *mount, const char *path, pid_t parent, pid_t *out,
+                              unsigned max);
 /* Is the process in this cgroup, in some hierarchy? */
 bool cgroup_holds(pid_t pid, const char *path);

@@ -19,13 +19,15 @@
 #define CGROUP_MOUNT   "/sys/fs/cgroup"
 #define DELETE_TRIES   5
 #define DELETE_WAIT_MS 200
+#define COMPANIONS_MAX 4
 
 struct container_run {
     struct container_run_args args;
-    const char *namespace_name;
+    const char *namespace_name, *runtime_class;
     char *id, *cgroup;
     int log_fd;
     struct exit_watch *watch;
+    struct exit_watch *companions[COMPANIONS_MAX]; /* see watch_companions() */
     struct timer *retry;
     unsigned delete_tries;
     bool in_runtime; /* crun may know it */
@@ -46,6 +48,7 @@ struct container_run *container_run_new(const struct container_run_args *args)
 
     r->args = *args;
     r->namespace_name = json_get_text(meta, "namespace", "");
+    r->runtime_class = json_get_text(json_get(args->pod, "spec"), "runtimeClassName", "");
     r->id = args->init_index < 0 ? mem_text(json_get_text(meta, "name", ""))
                                  : mem_format("%s.%d", uid, args->init_index);
     r->cgroup = cgroup_path(args->config, uid, args->init_index);
@@ -60,6 +63,8 @@ void container_run_free(struct container_run **run)
     if (!r)
         return;
     exit_watch_stop(&r->watch);
+    for (unsigned i = 0; i < COMPANIONS_MAX; i++)
+        exit_watch_stop(&r->companions[i]);
     timer_free(loop_world(r->args.loop), &r->retry);
     if (r->log_fd >= 0)
         close(r->log_fd);
@@ -67,6 +72,11 @@ void container_run_free(struct container_run **run)
     free(r->cgroup);
     free(r);
     *run = NULL;
+}
+
+static struct oci_runtime_id who_is(const struct container_run *r)
+{
+    return (struct oci_runtime_id){r->runtime_class, r->namespace_name, r->id};
 }
 
 /* -- running -- */
@@ -83,6 +93,27 @@ static void on_exit_seen(const struct exit_watch_result *seen, void *user)
     r->args.events->exited(&e, r->args.user);
 }
 
+static void on_companion_exit(const struct exit_watch_result *seen, void *user)
+{
+    (void)seen;
+    exit_watch_stop(user);
+}
+
+/* runsc leaves a second process, which serves files, an orphan of ours too: it must be reaped, or
+ * its number stays taken and runsc waits for it at the deletion. */
+static void watch_companions(struct container_run *r, pid_t main_pid)
+{
+    pid_t pids[COMPANIONS_MAX + 1];
+    unsigned count = cgroup_find_children(CGROUP_MOUNT, r->cgroup, getpid(), pids, ARRAY_LEN(pids));
+    struct err err = {.code = ERR_NONE};
+
+    for (unsigned i = 0, used = 0; i < count && used < COMPANIONS_MAX; i++)
+        if (pids[i] != main_pid &&
+            exit_watch_start(r->args.loop, pids[i], on_companion_exit, &r->companions[used],
+                             &r->companions[used], &err) == 0)
+            used++;
+}
+
 static void on_started(pid_t pid, const struct err *err, void *user)
 {
     struct container_run *r = user;
@@ -90,6 +121,8 @@ static void on_started(pid_t pid, const struct err *err, void *user)
 
     if (!err && exit_watch_start(r->args.loop, pid, on_exit_seen, r, &r->watch, &own) < 0)
         err = &own;
+    if (!err && *r->runtime_class)
+        watch_companions(r, pid);
     r->args.events->started(err, r->args.user);
 }
 
@@ -110,12 +143,10 @@ int container_run_start(struct container_run *r, struct err *err)
     if (r->log_fd < 0)
         return err_set(err, ERR_SYSTEM, "the container's log cannot be opened");
     r->in_runtime = true;
-    return oci_runtime_start(a->runtime,
-                             &(struct oci_runtime_start){.namespace_name = r->namespace_name,
-                                                         .id = r->id,
-                                                         .bundle = bundle,
-                                                         .log_fd = r->log_fd},
-                             on_started, r, err);
+    return oci_runtime_start(
+        a->runtime,
+        &(struct oci_runtime_start){.who = who_is(r), .bundle = bundle, .log_fd = r->log_fd},
+        on_started, r, err);
 }
 
 int container_run_adopt(struct container_run *r, pid_t pid, struct err *err)
@@ -193,9 +224,10 @@ static void try_delete(void *user)
 {
     struct container_run *r = user;
     struct delete_failure *failure = NULL;
+    struct oci_runtime_id who = who_is(r);
     struct err err = {.code = ERR_NONE};
 
-    if (oci_runtime_delete(r->args.runtime, r->namespace_name, r->id, on_deleted, r, &err) == 0)
+    if (oci_runtime_delete(r->args.runtime, &who, on_deleted, r, &err) == 0)
         return;
     failure = mem_alloc(sizeof *failure);
     *failure = (struct delete_failure){r, err};

@@ -133,7 +133,7 @@ static void begin(void *user)
 
 static int make_directories(const char *data_dir, struct err *err)
 {
-    static const char *const parts[] = {"", "/objects", "/run", "/cni", "/crun"};
+    static const char *const parts[] = {"", "/objects", "/run", "/cni", "/crun", "/runtimes"};
     char path[PATH_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

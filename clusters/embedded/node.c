@@ -192,7 +192,10 @@ struct node *node_new(struct loop *l, const struct node_config *config, struct o
         .loop = l,
         .config = config,
         .store = store,
-        .runtime = {.loop = l, .crun = config->crun, .data_dir = config->data_dir},
+        .runtime = {.loop = l,
+                    .crun = config->crun,
+                    .runtimes = &config->runtimes,
+                    .data_dir = config->data_dir},
         .cni = {.loop = l,
                 .bin_dir = config->cni_bin_dir,
                 .data_dir = config->data_dir,
@@ -267,6 +270,9 @@ int node_make_objects(struct node *n, struct err *err)
         rc = make_namespace(n, "default", err);
     if (rc == 0)
         rc = make_namespace(n, n->config->sandbox_namespace, err);
+    for (size_t i = 0; i < n->config->runtimes.count && rc == 0; i++)
+        rc = object_store_put(n->store, OBJECT_RUNTIME_CLASS,
+                              node_object_runtime_class(n->config->runtimes.keys[i]), err);
     node_events_of_node(n->events, "Starting", "Starting spillway-node.");
     timer_start(loop_world(n->loop), n->heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
     return rc;

@@ -2,6 +2,7 @@
 #include "clusters/embedded/names.h"
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define AT(field) offsetof(struct node_config, field)
 
@@ -13,6 +14,8 @@ const struct config_key NODE_CONFIG_KEYS[] = {
     {"data_dir", CONFIG_TEXT, AT(data_dir), "/var/lib/spillway-node", 0, 0,
      "objects on disk, pods' files, runtime state; private to this node"},
     {"crun", CONFIG_TEXT, AT(crun), "crun", 0, 0, "the OCI runtime"},
+    {"runtimes", CONFIG_TEXT_MAP, AT(runtimes), "", 0, 0,
+     "other runtimes, by RuntimeClass: gvisor = path of runsc"},
     {"nft", CONFIG_TEXT, AT(nft), "nft", 0, 0, "the nftables command"},
     {"cni.bin_dir", CONFIG_TEXT, AT(cni_bin_dir), "/usr/lib/cni", 0, 0,
      "where ptp and host-local are"},
@@ -43,6 +46,19 @@ const struct config_key NODE_CONFIG_KEYS[] = {
 };
 const size_t NODE_CONFIG_KEY_COUNT = ARRAY_LEN(NODE_CONFIG_KEYS);
 
+static int check_runtimes(const struct config_map *runtimes, struct err *err)
+{
+    for (size_t i = 0; i < runtimes->count; i++) {
+        const char *name = runtimes->keys[i], *program = runtimes->values[i];
+
+        if (!names_is_label(name))
+            return err_set(err, ERR_CONFIG, "runtimes: '%s' is no DNS-1123 label", name);
+        if (program[0] != '/' || access(program, X_OK) < 0)
+            return err_set(err, ERR_CONFIG, "runtimes: %s: %s is no program", name, program);
+    }
+    return 0;
+}
+
 static int check_paths(const struct node_config *c, struct err *err)
 {
     if (c->data_dir[0] != '/')
@@ -56,7 +72,7 @@ static int check_paths(const struct node_config *c, struct err *err)
             return err_set(err, ERR_CONFIG, "images: %s: %s is no directory", c->images.keys[i],
                            c->images.values[i]);
     }
-    return 0;
+    return check_runtimes(&c->runtimes, err);
 }
 
 static int check(const struct node_config *c, struct err *err)
@@ -67,6 +83,14 @@ static int check(const struct node_config *c, struct err *err)
     if (!names_is_subdomain(c->name))
         return err_set(err, ERR_CONFIG, "name: '%s' is no DNS-1123 subdomain", c->name);
     return check_paths(c, err);
+}
+
+bool node_config_is_sandbox(const struct config_map *runtimes, const char *runtime_class)
+{
+    const char *program = *runtime_class ? config_map_get(runtimes, runtime_class) : NULL;
+    const char *name = program ? strrchr(program, '/') : NULL;
+
+    return name && strncmp(name, "/runsc", 6) == 0;
 }
 
 struct config *node_config_read(int argc, char **argv, struct node_config *out, struct err *err)

@@ -11,6 +11,7 @@ struct node_config {
     struct config_list listen;
     const char *data_dir;
     const char *crun;
+    struct config_map runtimes; /* RuntimeClass → program */
     const char *nft;
     const char *cni_bin_dir;
     const char *cni_pod_cidr;
@@ -33,6 +34,10 @@ struct node_config {
  * directories). */
 struct config *node_config_read(int argc, char **argv, struct node_config *out,
                                 struct err *err) CHECK_RESULT;
+
+/* Does the class run containers under a kernel of its own (runsc)? Then its processes are more than
+ * the container's. */
+bool node_config_is_sandbox(const struct config_map *runtimes, const char *runtime_class);
 
 extern const struct config_key NODE_CONFIG_KEYS[];
 extern const size_t NODE_CONFIG_KEY_COUNT;

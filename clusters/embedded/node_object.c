@@ -76,3 +76,9 @@ struct json_t *node_object_namespace(const char *name)
                       "kubernetes.io/metadata.name", name, "spec", "finalizers", "kubernetes",
                       "status", "phase", "Active");
 }
+
+struct json_t *node_object_runtime_class(const char *name)
+{
+    return json_build("{s:s, s:s, s:{s:s}, s:s}", "apiVersion", "node.k8s.io/v1", "kind",
+                      "RuntimeClass", "metadata", "name", name, "handler", name);
+}

@@ -21,6 +21,7 @@
 
 struct job {
     struct job *next;
+    char *runtime_class;  /* "": crun */
     char *namespace_name; /* NULL: a CNI lease */
     char *id;
 };
@@ -32,7 +33,8 @@ struct node_recover {
     struct oci_runtime runtime;
     struct cni cni;
     struct job *jobs;
-    struct json_t *alive; /* uid → namespace/name of pods that live */
+    const char *runtime_class; /* whose directory is being read */
+    struct json_t *alive;      /* uid → namespace/name of pods that live */
     loop_f *done;
     void *user;
 };
@@ -72,12 +74,15 @@ static bool is_alive_container(const struct node_recover *r, const char *namespa
     return false;
 }
 
-static void add_job(struct node_recover *r, const char *namespace_name, const char *id)
+static void add_job(struct node_recover *r, const char *runtime_class, const char *namespace_name,
+                    const char *id)
 {
     struct job *j = mem_alloc(sizeof *j);
 
-    *j = (struct job){
-        .next = r->jobs, .namespace_name = mem_text(namespace_name), .id = mem_text(id)};
+    *j = (struct job){.next = r->jobs,
+                      .runtime_class = mem_text(runtime_class),
+                      .namespace_name = mem_text(namespace_name),
+                      .id = mem_text(id)};
     r->jobs = j;
 }
 
@@ -106,7 +111,7 @@ static void look_at_container(struct node_recover *r, const char *directory, con
     const char *namespace_name = strrchr(directory, '/') + 1;
 
     if (!is_alive_container(r, namespace_name, name))
-        add_job(r, namespace_name, name);
+        add_job(r, r->runtime_class, namespace_name, name);
 }
 
 static void look_at_namespace(struct node_recover *r, const char *directory, const char *name)
@@ -115,6 +120,16 @@ static void look_at_namespace(struct node_recover *r, const char *directory, con
 
     join(path, directory, name);
     each_entry(r, path, look_at_container);
+}
+
+static void look_at_runtime(struct node_recover *r, const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+
+    join(path, directory, name);
+    r->runtime_class = name;
+    each_entry(r, path, look_at_namespace);
+    r->runtime_class = "";
 }
 
 /* A lease is a file named by the address that holds the container's id, here the pod's uid, in its
@@ -129,7 +144,7 @@ static void look_at_lease(struct node_recover *r, const char *directory, const c
     if (text) {
         text[strcspn(text, "\r\n")] = '\0';
         if (!json_get(r->alive, text))
-            add_job(r, NULL, text);
+            add_job(r, "", NULL, text);
     }
     free(text);
 }
@@ -177,17 +192,20 @@ static void on_job_done(const struct err *err, void *user)
 {
     struct node_recover *r = user;
     struct job *j = r->jobs;
-    char path[PATH_MAX];
+    char path[PATH_MAX], root[PATH_MAX];
 
     LOG(err ? LOG_WARN : LOG_INFO,
         j->namespace_name ? "stray_container_removed" : "stray_lease_removed",
         KV("id", (const char *)j->id), KV("error", err ? err->msg : ""));
     if (err &&
-        j->namespace_name) { /* a state that crun cannot read: its directory is all there is */
-        snprintf(path, sizeof path, "%s/crun/%s/%s", r->config->data_dir, j->namespace_name, j->id);
+        j->namespace_name) { /* a state that nobody can read: its directory is all there is */
+        snprintf(root, sizeof root, "%.2000s/%s%.63s/%.63s", r->config->data_dir,
+                 *j->runtime_class ? "runtimes/" : "crun", j->runtime_class, j->namespace_name);
+        join(path, root, j->id);
         pod_files_remove(path);
     }
     r->jobs = j->next;
+    free(j->runtime_class);
     free(j->namespace_name);
     free(j->id);
     free(j);
@@ -206,7 +224,9 @@ static void next_job(void *user)
         return;
     }
     if (j->namespace_name)
-        rc = oci_runtime_delete(&r->runtime, j->namespace_name, j->id, on_job_done, r, &err);
+        rc = oci_runtime_delete(
+            &r->runtime, &(struct oci_runtime_id){j->runtime_class, j->namespace_name, j->id},
+            on_job_done, r, &err);
     else
         rc = cni_remove(&r->cni, j->id, "", on_job_done, r, &err);
     if (rc < 0)
@@ -219,27 +239,32 @@ void node_recover_start(struct loop *l, const struct node_config *config,
     struct node_recover *r = mem_alloc(sizeof *r);
     char path[PATH_MAX];
 
-    *r = (struct node_recover){
-        .loop = l,
-        .config = config,
-        .runtime = {.loop = l, .crun = config->crun, .data_dir = config->data_dir},
-        .cni = {.loop = l,
-                .bin_dir = config->cni_bin_dir,
-                .data_dir = config->data_dir,
-                .pod_cidr = config->cni_pod_cidr},
-        .done = done,
-        .user = user};
+    *r = (struct node_recover){.loop = l,
+                               .config = config,
+                               .runtime = {.loop = l,
+                                           .crun = config->crun,
+                                           .runtimes = &config->runtimes,
+                                           .data_dir = config->data_dir},
+                               .runtime_class = "",
+                               .cni = {.loop = l,
+                                       .bin_dir = config->cni_bin_dir,
+                                       .data_dir = config->data_dir,
+                                       .pod_cidr = config->cni_pod_cidr},
+                               .done = done,
+                               .user = user};
     find_alive(r, store);
     snprintf(path, sizeof path, "%s/cni/spillway", config->data_dir);
     each_entry(r, path, look_at_lease);
     snprintf(path, sizeof path, "%s/crun", config->data_dir);
     each_entry(r, path, look_at_namespace); /* added in front: containers go before leases */
+    snprintf(path, sizeof path, "%s/runtimes", config->data_dir);
+    each_entry(r, path, look_at_runtime);
     loop_defer(l, next_job, r);
 }
 
 void node_recover_leave_nothing(const struct node_config *config)
 {
-    static const char *const parts[] = {"run", "cni", "crun"};
+    static const char *const parts[] = {"run", "cni", "crun", "runtimes"};
     char path[PATH_MAX];
 
     cgroup_remove(CGROUP_MOUNT, config->cgroup_root);

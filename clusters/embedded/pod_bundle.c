@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
+#define CONFIG_BYTES_MAX  ((size_t)1024 * 1024)
+#define SANDBOX_PIDS      256
+#define SANDBOX_PIDS_EACH 4
 #define OOM_SCORE_ADJ                                                                              \
     500 /* on a machine that runs out of memory sandboxes go before the gateway                    \
          */
@@ -120,6 +122,18 @@ static int own_oom_score(void)
     return text ? (int)strtol(text, NULL, 10) : 0;
 }
 
+/* A kernel of its own needs threads beside the pod's processes, some for each of them; the limit is
+ * then only the machine's protection, and the pod's own is the agent's to keep. */
+static int64_t pids_limit(const struct pod_bundle *b)
+{
+    const char *class_name = json_get_text(json_get(b->pod, "spec"), "runtimeClassName", "");
+    int64_t pids = oci_spec_pids(b->pod, b->config->pod_pids);
+
+    return node_config_is_sandbox(&b->config->runtimes, class_name)
+               ? pids * SANDBOX_PIDS_EACH + SANDBOX_PIDS
+               : pids;
+}
+
 static struct json_t *spec(const struct pod_bundle *b, const struct mount_table *t)
 {
     char netns[PATH_MAX], hostname[64];
@@ -138,7 +152,7 @@ static struct json_t *spec(const struct pod_bundle *b, const struct mount_table 
         .cgroups_path = b->cgroups_path,
         .mounts = t->rows,
         .mount_count = t->count,
-        .pids = oci_spec_pids(b->pod, b->config->pod_pids),
+        .pids = pids_limit(b),
         .oom_score_adj = own > OOM_SCORE_ADJ ? own : OOM_SCORE_ADJ,
         .open_files_hard = files.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)files.rlim_max,
     });

@@ -43,7 +43,7 @@ static const struct field_row spec_fields[] = {
     {"preemptionPolicy", FIELD_TEXT},
     {"imagePullSecrets", FIELD_LIST},
     {"os", FIELD_OBJECT},
-    {"runtimeClassName", FIELD_OFF},
+    {"runtimeClassName", FIELD_TEXT}, /* which there are, api_pods.c knows */
     {"hostNetwork", FIELD_OFF},
     {"hostPID", FIELD_OFF},
     {"hostIPC", FIELD_OFF},
