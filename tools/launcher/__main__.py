@@ -1,6 +1,7 @@
 """Starts Spillway on this machine: the end of ./run. See docs/running.md."""
 import argparse
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from netns import open_listener, port_of
 from output import Failed, complain, say
 from process import Program, Stopped, Supervisor
 from rundir import RunDirectory, registry_lock
+from site_link import AWAY_ADDRESS, PORT, join, make_keys
 from sites import Site
 
 TREE = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-ENVIRONMENTS = ("python",)
+ENVIRONMENTS = "python"  # the others are made when they are first asked for: compilers are large
 
 
 def parse(arguments):
@@ -26,16 +28,24 @@ def parse(arguments):
     parser.add_argument("--once", action="store_true", help="demonstration, then down again; status 0 only if every step held")
     parser.add_argument("--no-demo", action="store_true", help="only up")
     parser.add_argument("--check", action="store_true", help="install, build, check the configurations, start nothing")
-    parser.add_argument("--slots", type=int, default=4, metavar="N", help="sandboxes that the site has room for (4)")
-    parser.add_argument("--gateways", type=int, default=3, metavar="N", help="gateways of the site (3)")
+    parser.add_argument("--sites", choices=("local", "local,cloud"), help="what is started: both (default), or the one without overflow")
+    parser.add_argument("--slots", type=int, default=4, metavar="N", help="sandboxes that the local site has room for (4)")
+    parser.add_argument("--cloud-slots", type=int, default=40, metavar="N", help="and the cloud (40)")
+    parser.add_argument("--gateways", type=int, default=3, metavar="N", help="gateways of the local site (3); the cloud has one")
+    parser.add_argument("--environments", default=ENVIRONMENTS, metavar="A,B", help="what sessions can start from (python); sandbox/images/build "
+                                                                                    "--list names them all, each made once, which takes minutes")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
     parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
                                                                   "use: minutes, and 3 GB below SPILLWAY_CACHE_DIR)")
     options = parser.parse_args(arguments)
     if options.once and options.no_demo:
         parser.error("--once is the demonstration; it does not go with --no-demo")
-    if not 1 <= options.slots <= 1000 or not 1 <= options.gateways <= 64:
-        parser.error("--slots is 1 to 1000, --gateways 1 to 64")
+    if not 1 <= options.slots <= 1000 or not 1 <= options.cloud_slots <= 1000 or not 1 <= options.gateways <= 64:
+        parser.error("--slots and --cloud-slots are 1 to 1000, --gateways 1 to 64")
+    if options.sites is None:
+        options.sites = "local" if options.kubernetes else "local,cloud"
+    if options.kubernetes and options.sites != "local":
+        parser.error("--kubernetes has the local site only")
     return options
 
 
@@ -46,10 +56,10 @@ def front_door():
     return open_listener(int(text), "SPILLWAY_PORT")
 
 
-def find_images():
-    """Made already by ./run; asked again here, so that the launcher works alone too."""
+def find_images(names):
+    """Made when they are not there yet."""
     images = {}
-    for name in ENVIRONMENTS:
+    for name in names:
         done = subprocess.run([TREE / "sandbox/images/build", name], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise Failed(f"the root file system of {name} could not be made")
@@ -69,7 +79,7 @@ class Launcher:
     def prepare(self):
         if os.geteuid() != 0:
             raise Failed("namespaces and cgroups need root")
-        images = find_images()
+        images = find_images(dict.fromkeys([ENVIRONMENTS, *self.options.environments.split(",")]))
         self.supervisor = Supervisor(restart=os.environ.get("SPILLWAY_RESTART", "1") != "0")
         chosen = os.environ.get("SPILLWAY_STATE_DIR")
         with registry_lock():
@@ -77,9 +87,28 @@ class Launcher:
             self.door = front_door()
             self.run = RunDirectory.create(chosen)
         programs = TREE / "build" / self.options.preset / "bin"
+        remotes = []
+        if self.options.sites == "local,cloud":
+            keys, token_file = self.make_secrets()
+            entrance = {"listen": [f"{AWAY_ADDRESS}:{PORT}"], "certificate": str(keys / "server.pem"), "key": str(keys / "server.key"),
+                        "client_ca": str(keys / "ca.pem"), "token_file": token_file}
+            remotes.append({"name": "cloud", "url": f"https://{AWAY_ADDRESS}:{PORT}", "token_file": str(token_file),
+                            "ca_file": str(keys / "ca.pem"), "cert_file": str(keys / "client.pem"), "key_file": str(keys / "client.key")})
+            self.sites.append(Site("cloud", self.run, programs, images, open_listener(0), 1, self.options.cloud_slots,
+                                   door_for_sites=entrance))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
-                               self.options.kubernetes))
+                               self.options.kubernetes, remotes))
+        if remotes:
+            cloud, local = self.sites
+            join((local.name, local.namespace), (cloud.name, cloud.namespace))
         self.supervisor.changed = self.write_state
+
+    def make_secrets(self):
+        """What the two sites know each other by: keys for TLS, and the token in every request between them."""
+        keys = make_keys(self.run.path / "keys")
+        token_file = keys / "token"
+        token_file.write_text(secrets.token_hex(32) + "\n")
+        return keys, token_file
 
     @property
     def url(self):
@@ -87,13 +116,14 @@ class Launcher:
 
     def write_state(self):
         self.run.write_state({"url": self.url, "run_id": self.run.run_id, "launcher": os.getpid(),
-                              "sites": {site.name: site.state() for site in self.sites}})
+                              "sites": {site.name: site.state() for site in reversed(self.sites)}})
 
     def up(self):
         for site in self.sites:
             site.start(self.supervisor)
-            say(f"site {site.name} is up: nginx, {len(site.gateways)} gateways, Redis, "
-                f"{'a Kubernetes cluster' if self.options.kubernetes else 'a node'} with {self.options.slots} slots")
+            count = len(site.gateways)
+            say(f"site {site.name} is up: nginx, {count} gateway{'s' if count > 1 else ''}, Redis, "
+                f"{'a Kubernetes cluster' if self.options.kubernetes else 'a node'} with {site.slots} slots")
         self.write_state()
 
     def demonstrate(self):

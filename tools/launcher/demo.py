@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""demo STATE.JSON - shows the main job on a running site, through its front door, as any client would.
+"""demo STATE.JSON - shows the main job on running sites, through the front door, as any client would.
 
-Sessions are created until the site is full; code that prints slowly runs in all of them and is polled while it runs; the
-pods go. One line a step, a table at the end. Status 0 only if every step held.
+Sessions are created until the local site is full and the next ones run in the cloud (with one site: until the answer is that there
+is no room); code that prints slowly runs in all of them and is polled while it runs; the pods go; and when there is room again, a
+new session stays here. One line a step, a table at the end. Status 0 only if every step held.
 """
 import http.client
 import json
@@ -21,7 +22,9 @@ for i in range(1, {LINES + 1}):
 READY_SECONDS = 60
 RESULT_SECONDS = 60
 GONE_SECONDS = 60
+BACK_SECONDS = 60
 SESSIONS_MAX = 200
+OVERFLOW = 3  # sessions that are to be seen in the cloud
 
 
 class Broken(Exception):
@@ -61,7 +64,7 @@ class Session:
     def __init__(self, client, name):
         self.client = client
         self.name = name
-        self.site = self.reason = "-"
+        self.site = self.kind = self.reason = "-"
         self.ready_ms = self.execution_ms = None
         self.polls = 0
         self.error = None
@@ -76,7 +79,9 @@ class Session:
             raise Broken(f"{self.name} is {status['status']} instead of ready: {status.get('reason')} {status.get('message')}")
         self.ready_ms = (time.monotonic() - created_at) * 1000
         self.site = status["site"]
-        self.reason = (status.get("placement") or {}).get("reason") or "-"
+        placement = status.get("placement") or {}
+        self.kind = placement.get("kind") or "-"
+        self.reason = placement.get("reason") or "-"
 
     def run_code(self):
         """In a thread of its own: submit, poll with offsets until the end, check what came."""
@@ -110,11 +115,54 @@ class Session:
 class Demo:
     def __init__(self, state):
         self.client = Client(state["url"])
-        self.nodes = [Client(node["url"]) for site in state["sites"].values() for node in site["nodes"]]
+        self.nodes = {name: Client(node["url"]) for name, site in state["sites"].items() for node in site["nodes"]}
+        self.overflows = len(state["sites"]) > 1
         self.sessions = []
+        self.returned = None
 
     def say(self, text):
         print(f"  {text}", flush=True)
+
+    def create(self, name):
+        session = Session(self.client, name)
+        created_at = time.monotonic()
+        self.client.expect({201}, "POST", f"/{name}", {})
+        session.wait_ready(created_at)
+        self.say(f"create {name}: 201, ready at site {session.site} after {session.ready_ms:.0f} ms ({session.reason})")
+        return session
+
+    def fill_and_overflow(self):
+        """Creates sessions until a few run in the cloud."""
+        while sum(session.kind == "remote" for session in self.sessions) < OVERFLOW:
+            if len(self.sessions) >= SESSIONS_MAX:
+                raise Broken(f"nothing overflowed within {SESSIONS_MAX} sessions")
+            self.sessions.append(self.create(f"demo-{len(self.sessions) + 1}"))
+        kinds = [session.kind for session in self.sessions]
+        here = kinds.count("local")
+        if here == 0 or kinds != ["local"] * here + ["remote"] * OVERFLOW:
+            raise Broken(f"expected local ones first and then remote ones, got {kinds}")
+        for session in self.sessions:
+            site = "local" if session.kind == "local" else "cloud"
+            if session.site != site or session.name not in self.pods_of(site):
+                raise Broken(f"{session.name} says {session.kind} at {session.site}, and its pod is not there")
+        self.say(f"{here} sessions run here, and the next {OVERFLOW} in the cloud; the clusters say so too")
+
+    def come_back(self):
+        """With room again, and after the short wait that keeps it from swinging, a new session stays here."""
+        end = time.monotonic() + BACK_SECONDS
+        attempt = 0
+        while self.returned is None:
+            attempt += 1
+            session = self.create(f"demo-back-{attempt}")
+            self.client.expect({202}, "DELETE", f"/{session.name}")
+            if session.kind == "local":
+                self.returned = session
+            elif time.monotonic() > end:
+                raise Broken(f"new sessions still go to {session.site} after {BACK_SECONDS} s ({session.reason})")
+            else:
+                time.sleep(1)
+        self.wait_gone()
+        self.say("local again: room has returned")
 
     def fill(self):
         """Creates sessions until the answer is that there is no room."""
@@ -149,12 +197,8 @@ class Demo:
         first = self.sessions[0].name
         self.client.expect({200, 202}, "DELETE", f"/{first}")
         self.say(f"delete {first}; the others go by themselves, 5 s after their execution ended")
-        end = time.monotonic() + GONE_SECONDS
-        while pods := self.pods():
-            if time.monotonic() > end:
-                raise Broken(f"pods are still there after {GONE_SECONDS} s: {' '.join(pods)}")
-            time.sleep(0.2)
-        self.say("the cluster has no pod any more")
+        self.wait_gone()
+        self.say(f"no cluster has a pod any more ({', '.join(self.nodes)})")
         for session in self.sessions:
             status = self.client.expect({200}, "GET", f"/{session.name}/status")["status"]
             kept = self.client.expect({200}, "GET", f"/{session.name}/result")
@@ -162,24 +206,34 @@ class Demo:
                 raise Broken(f"{session.name}: {status} with a result that is {kept['status']}, expected stopped and completed")
         self.say("their results can still be read")
 
-    def pods(self):
-        found = []
-        for node in self.nodes:
-            pods = node.expect({200}, "GET", "/api/v1/pods?labelSelector=spillway.dev%2Fsession")
-            found += [pod["metadata"]["name"] for pod in pods["items"]]
-        return found
+    def wait_gone(self):
+        end = time.monotonic() + GONE_SECONDS
+        while pods := [pod for site in self.nodes for pod in self.pods_of(site)]:
+            if time.monotonic() > end:
+                raise Broken(f"pods are still there after {GONE_SECONDS} s: {' '.join(pods)}")
+            time.sleep(0.2)
+
+    def pods_of(self, site):
+        pods = self.nodes[site].expect({200}, "GET", "/api/v1/pods?labelSelector=spillway.dev%2Fsession")
+        return [pod["metadata"]["name"] for pod in pods["items"]]
 
     def table(self):
         heads = ("session", "site", "reason", "create → ready", "execution")
-        rows = [(s.name, s.site, s.reason, f"{s.ready_ms:.0f} ms", f"{s.execution_ms:.0f} ms") for s in self.sessions]
+        shown = self.sessions + ([self.returned] if self.returned else [])
+        rows = [(s.name, s.site, s.reason, f"{s.ready_ms:.0f} ms", f"{s.execution_ms:.0f} ms" if s.execution_ms else "-") for s in shown]
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
         for row in [heads, tuple("-" * width for width in widths), *rows]:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
     def run(self):
-        self.fill()
+        if self.overflows:
+            self.fill_and_overflow()
+        else:
+            self.fill()
         self.run_everywhere()
         self.end()
+        if self.overflows:
+            self.come_back()
         self.table()
 
 

@@ -13,6 +13,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from netns import Namespace, open_listener, port_of
 from output import Failed, tail
 from process import Program
@@ -59,7 +61,7 @@ def upload_bytes():
 
 class Gateway:
     def __init__(self, site, number):
-        self.name = f"gateway-{number}"
+        self.name = f"{site.prefix}gateway-{number}"
         self.address = f"127.0.0.1:{GATEWAY_PORT + number - 1}"
         self.admin_address = f"127.0.0.1:{ADMIN_PORT + number - 1}"
         self.api = open_listener(0)
@@ -72,7 +74,7 @@ class Gateway:
         self.admin_port = port_of(self.admin)
 
     def configuration(self, site):
-        return {
+        settings = {
             "name": self.name, "site": site.name, "listen": [self.address], "admin": {"listen": [self.admin_address]},
             "site_key_file": str(site.directory / "site.key"),
             "kubernetes": site.node.gateway_settings(),
@@ -83,6 +85,11 @@ class Gateway:
             # Short, so that the way back to local can be seen.
             "watermark": {"dwell": "5s", "usage_interval": "1s", "gateways": site.gateway_count},
         }
+        if site.remotes:
+            settings["remotes"] = site.remotes
+        if site.door_for_sites:
+            settings["remote"] = {"token_file": str(site.door_for_sites["token_file"])}
+        return settings
 
     def ready(self):
         return answers(self.port, "/readyz")
@@ -93,8 +100,6 @@ class Gateway:
 
 
 class Node:
-    environments = TREE / "sandbox/images/environments.yaml"
-
     def __init__(self, site, slots):
         self.name = f"{site.name}-node-1"
         self.namespace = site.namespace
@@ -102,7 +107,8 @@ class Node:
         self.port = port_of(self.api)
         self.kubeconfig = site.write("node-1.kubeconfig", self.kubeconfig_text())
         configuration = site.write("node-1.yaml", yaml_of(self.configuration(site, slots)))
-        self.program = Program("node-1", [site.programs / "spillway-node", "--config", configuration], site.directory,
+        self.environments = site.write("environments.yaml", site.environments())
+        self.program = Program(f"{site.prefix}node-1", [site.programs / "spillway-node", "--config", configuration], site.directory,
                                namespace=site.namespace, sockets=[("api", self.api)], log=site.directory / "node-1.log",
                                stop_seconds=45)
 
@@ -152,10 +158,18 @@ users:
 
 
 class Site:
-    """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop()."""
+    """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop().
 
-    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False):
+    remotes: rows of the gateways' setting `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where
+    gateways of other sites come in.
+    """
+
+    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None):
         self.name = name
+        self.prefix = "" if name == "local" else f"{name}-"
+        self.slots = slots
+        self.remotes = list(remotes)
+        self.door_for_sites = door_for_sites
         self.run = run
         self.programs = Path(programs)
         self.images = images
@@ -176,6 +190,11 @@ class Site:
         path = self.directory / name
         write_atomically(path, text)
         return path
+
+    def environments(self):
+        """Of those that can be made, those that were."""
+        known = yaml.safe_load((TREE / "sandbox/images/environments.yaml").read_text())["environments"]
+        return yaml.safe_dump({"environments": {name: known[name] for name in self.images}}, sort_keys=False)
 
     def place_agent(self):
         """What a pod finds under /spillway, a copy: a build does not change a run. Read by any user."""
@@ -199,7 +218,7 @@ class Site:
         settings = ["port 0", f"unixsocket {self.redis_socket}", "unixsocketperm 700", f"dir {self.directory}", 'save ""',
                     "appendonly no", "maxmemory 256mb", "maxmemory-policy noeviction", "daemonize no", "supervised no"]
         configuration = self.write("redis.conf", "\n".join(settings) + "\n")
-        return Program("redis", ["redis-server", configuration], self.directory, namespace=self.namespace,
+        return Program(f"{self.prefix}redis", ["redis-server", configuration], self.directory, namespace=self.namespace,
                        log=self.directory / "redis.log")
 
     def make_nginx(self):
@@ -209,11 +228,13 @@ class Site:
         spec = {"directory": str(directory), "listen": [f"127.0.0.1:{port_of(self.door)}"],
                 "gateways": [gateway.address for gateway in self.gateways], "user": "nobody nogroup",
                 "workers": min(4, os.cpu_count() or 1), "upload_bytes": upload_bytes()}
+        if self.door_for_sites:
+            spec["sites"] = {key: self.door_for_sites[key] for key in ("listen", "certificate", "key", "client_ca")}
         done = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, capture_output=True)
         if done.returncode != 0:
             raise Failed(done.stderr.strip())
         configuration = self.write("nginx.conf", done.stdout)
-        return Program("nginx", ["nginx", "-e", directory / "error.log", "-c", configuration], self.directory,
+        return Program(f"{self.prefix}nginx", ["nginx", "-e", directory / "error.log", "-c", configuration], self.directory,
                        namespace=self.namespace, sockets=[("door", self.door)], socket_variable="NGINX",
                        log=self.directory / "nginx.log", has_workers=True)
 

@@ -22,11 +22,11 @@ UP = 300  # s; a first start may have to build and to make the root file systems
 
 
 class Site:
-    def __init__(self, slots=8, gateways=3, restart=True, mode="--no-demo", state_dir=None, own_state_dir=True):
+    def __init__(self, slots=8, gateways=3, restart=True, mode="--no-demo", state_dir=None, own_state_dir=True, sites="local"):
         self.before = Machine()
         self.own_state_dir = own_state_dir
         self.state_dir = state_dir or tempfile.mkdtemp(prefix="e2e-spillway-", dir="/run")
-        self.arguments = [os.path.join(ROOT, "run"), mode, "--slots", str(slots), "--gateways", str(gateways)]
+        self.arguments = [os.path.join(ROOT, "run"), mode, "--sites", sites, "--slots", str(slots), "--gateways", str(gateways)]
         if os.environ.get("SPILLWAY_E2E_PRESET"):
             self.arguments += ["--preset", os.environ["SPILLWAY_E2E_PRESET"]]
         if os.environ.get("SPILLWAY_E2E_KUBERNETES"):  # the same tests with a real cluster in place of the embedded node
