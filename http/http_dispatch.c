@@ -3,7 +3,9 @@
 #include "http/http_reply.h"
 #include "http/problem.h"
 
-#define ALLOW_MAX ((size_t)256)
+#define ALLOW_MAX    ((size_t)256)
+#define SEGMENTS_MAX 12 /* of a pattern */
+#define METHODS_MAX  8
 
 static const char *method_name(enum http_method m)
 {
@@ -28,36 +30,42 @@ static const char *method_name(enum http_method m)
     return "OTHER";
 }
 
-/* Takes the next segment off `rest`, which begins with '/'. */
-static struct slice next_segment(struct slice *rest)
-{
-    const char *at = rest->at + 1;
-    const char *end = rest->at + rest->len;
-    const char *slash = memchr(at, '/', (size_t)(end - at));
-    const char *stop = slash != NULL ? slash : end;
-    *rest = (struct slice){stop, (size_t)(end - stop)};
-    return (struct slice){at, (size_t)(stop - at)};
-}
+/* A path's segments, found once for all the patterns it is held against. */
+struct segments {
+    struct slice at[SEGMENTS_MAX]; /* the first of them */
+    bool routes[SEGMENTS_MAX];
+    unsigned count; /* of all */
+    const char *end;
+};
 
 /* Two readers must not see two paths in one: what an escape or a dot could turn into another path
  * does not route. */
-static bool routes(struct slice segment)
+static bool is_plain(const char *at, const char *end)
 {
-    return segment.len > 0 && !slice_eq(segment, ".") && !slice_eq(segment, "..") &&
-           memchr(segment.at, '%', segment.len) == NULL &&
-           memchr(segment.at, ';', segment.len) == NULL &&
-           memchr(segment.at, '\\', segment.len) == NULL;
+    if (at == end || (*at == '.' && (end - at == 1 || (end - at == 2 && at[1] == '.'))))
+        return false;
+    for (; at < end; at++) {
+        if (*at == '%' || *at == ';' || *at == '\\')
+            return false;
+    }
+    return true;
 }
 
-static bool is_param(struct slice pattern_segment)
+/* The path begins with '/'. */
+static void split(struct segments *s, struct slice path)
 {
-    return pattern_segment.len > 0 && pattern_segment.at[0] == '{';
-}
-
-static bool is_rest(struct slice pattern_segment)
-{
-    return is_param(pattern_segment) && pattern_segment.len > 5 &&
-           memcmp(pattern_segment.at + pattern_segment.len - 4, "...}", 4) == 0;
+    s->count = 0;
+    s->end = path.at + path.len;
+    for (const char *at = path.at; at < s->end;) {
+        const char *begin = ++at;
+        while (at < s->end && *at != '/')
+            at++;
+        if (s->count < SEGMENTS_MAX) {
+            s->at[s->count] = (struct slice){begin, (size_t)(at - begin)};
+            s->routes[s->count] = is_plain(begin, at);
+        }
+        s->count++;
+    }
 }
 
 struct match {
@@ -67,35 +75,51 @@ struct match {
     bool bad_segment; /* fits but for a segment that may not route */
 };
 
-static bool add_param(struct match *m, struct slice value)
+static void add_param(struct match *m, struct slice value)
 {
     INVARIANT(m->count < HTTP_ROUTE_PARAMS_MAX);
     m->params[m->count++] = value;
-    return true;
+}
+
+/* The literal at the beginning of `pattern` is the segment: what follows it, else NULL. */
+static const char *behind_literal(const char *pattern, struct slice segment)
+{
+    for (size_t i = 0; i < segment.len; i++) {
+        if (pattern[i] != segment.at[i] || pattern[i] == '\0')
+            return NULL;
+    }
+    pattern += segment.len;
+    return *pattern == '/' || *pattern == '\0' ? pattern : NULL;
 }
 
 /* Whether the path fits the pattern. */
-static bool fits(const char *pattern, struct slice path, struct match *m)
+static bool fits(const char *pattern, const struct segments *path, struct match *m)
 {
-    struct slice pat = slice_of(pattern);
-    unsigned bit = 1u << 31;
-    *m = (struct match){0};
-    while (pat.len > 0 && path.len > 0) {
-        struct slice want = next_segment(&pat);
-        if (is_rest(want))
-            return path.len > 1 && add_param(m, (struct slice){path.at + 1, path.len - 1});
-        struct slice have = next_segment(&path);
-        if (!is_param(want)) {
-            if (want.len != have.len || memcmp(want.at, have.at, have.len) != 0)
+    unsigned bit = 1u << 31, i = 0;
+    m->count = m->score = 0;
+    m->bad_segment = false;
+    for (; *pattern != '\0'; i++, bit >>= 1) {
+        INVARIANT(*pattern == '/' && i < SEGMENTS_MAX);
+        if (i == path->count)
+            return false;
+        struct slice have = path->at[i];
+        if (*++pattern != '{') {
+            pattern = behind_literal(pattern, have);
+            if (!pattern)
                 return false;
             m->score |= bit;
-        } else {
-            m->bad_segment |= !routes(have);
-            add_param(m, have);
+            continue;
         }
-        bit >>= 1;
+        const char *close = strchr(pattern, '}');
+        if (close[-1] == '.') { /* {name...} */
+            add_param(m, (struct slice){have.at, (size_t)(path->end - have.at)});
+            return have.at < path->end;
+        }
+        m->bad_segment |= !path->routes[i];
+        add_param(m, have);
+        pattern = close + 1;
     }
-    return pat.len == 0 && path.len == 0;
+    return i == path->count;
 }
 
 static bool method_fits(enum http_method have, enum http_method asked)
@@ -113,60 +137,71 @@ static void add_allow(struct buf *allow, enum http_method m)
         buf_add_text(allow, ", HEAD");
 }
 
+/* The rows whose pattern fits best; they differ in their methods. */
+struct best {
+    const struct http_route *rows[METHODS_MAX];
+    unsigned count;
+    unsigned score;
+    bool bad_segment;
+};
+
 /* The best pattern wins whatever its methods are, so that a parameter never hides behind a
  * literal's 405. */
-static unsigned best_score(const struct http_route *table, size_t count, struct slice path,
-                           bool *known, bool *bad)
+static void find_best(const struct http_route *table, size_t count, const struct segments *path,
+                      struct best *best)
 {
-    unsigned best = 0;
-    *known = *bad = false;
+    struct match m;
+    best->count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct match m;
-        if (!fits(table[i].pattern, path, &m) || (*known && m.score <= best))
+        if (!fits(table[i].pattern, path, &m))
             continue;
-        *known = true;
-        *bad = m.bad_segment;
-        best = m.score;
+        if (best->count > 0 && m.score < best->score)
+            continue;
+        if (best->count == 0 || m.score > best->score) {
+            best->score = m.score;
+            best->bad_segment = m.bad_segment;
+            best->count = 0;
+        }
+        INVARIANT(best->count < METHODS_MAX);
+        best->rows[best->count++] = &table[i];
     }
-    return best;
 }
 
-static int find_method(const struct http_route *table, size_t count, enum http_method method,
-                       struct slice path, unsigned score, struct http_route_match *out,
-                       struct buf *allow)
+static bool find_method(const struct best *best, const struct segments *path,
+                        enum http_method method, struct http_route_match *out, struct buf *allow)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct match m;
-        if (!fits(table[i].pattern, path, &m) || m.score != score)
-            continue;
-        if (!method_fits(table[i].method, method)) {
-            add_allow(allow, table[i].method);
+    struct match m;
+    for (unsigned i = 0; i < best->count; i++) {
+        if (!method_fits(best->rows[i]->method, method)) {
+            add_allow(allow, best->rows[i]->method);
             continue;
         }
-        out->route = &table[i];
-        memcpy(out->params, m.params, sizeof(out->params));
-        return 0;
+        (void)fits(best->rows[i]->pattern, path, &m);
+        out->route = best->rows[i];
+        memcpy(out->params, m.params, m.count * sizeof(*out->params));
+        return true;
     }
-    return -(int)ERR_METHOD_NOT_ALLOWED;
+    return false;
 }
 
 int http_dispatch_find(const struct http_route *table, size_t count, enum http_method method,
                        struct slice path, struct http_route_match *m, struct buf *allow,
                        struct err *err)
 {
-    bool known;
-    bool bad;
+    struct segments segments;
+    struct best best;
     if (path.len == 0 || path.at[0] != '/')
         return err_set(err, ERR_BAD_REQUEST, "the path must begin with '/'");
-    unsigned score = best_score(table, count, path, &known, &bad);
-    if (bad)
+    split(&segments, path);
+    find_best(table, count, &segments, &best);
+    if (best.count > 0 && best.bad_segment)
         return err_set(
             err, ERR_BAD_REQUEST,
             "an empty segment, '.', '..', ';', '\\' or '%%' cannot stand here in the path");
-    if (!known)
+    if (best.count == 0)
         return err_set(err, ERR_NOT_FOUND, "there is nothing at %.*s",
                        path.len > 200 ? 200 : (int)path.len, path.at);
-    if (find_method(table, count, method, path, score, m, allow) == 0)
+    if (find_method(&best, &segments, method, m, allow))
         return 0;
     return err_set(err, ERR_METHOD_NOT_ALLOWED, "here are only: %s", buf_text(allow));
 }
