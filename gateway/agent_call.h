@@ -33,7 +33,7 @@ void agent_call_cancel(struct agent_call **c); /* NULL accepted */
 
 #define AGENT_CALL_AUTHORIZATION_SIZE 80
 /* "Bearer TOKEN" for relays. */
-void agent_call_authorization(const struct gateway *g, const struct session *s,
+void agent_call_authorization(const struct gateway *g, struct session *s,
                               char out[AGENT_CALL_AUTHORIZATION_SIZE]);
 /* What a reply with an error status says: its problem's code and detail. */
 void agent_call_problem(int status, struct slice body, struct err *err);

@@ -125,7 +125,7 @@ struct session {
         char token[DIGEST_HEX];
         char epoch[33], nonce[33]; /* what it was made from */
         int key_index;
-    } signed_for; /* agent_call.c's */
+    } signed_for;     /* agent_call.c's */
     char *shown_text; /* session_text.c's */
     size_t shown_len;
     uint64_t shown_sum;

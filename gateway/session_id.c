@@ -5,8 +5,8 @@
 
 #define ID_HEX_BYTES 16
 
-static const char *const RESERVED[] = {
-#define X(word) word,
+static const struct slice RESERVED[] = {
+#define X(word) {word, sizeof(word) - 1},
 #include "gateway/reserved_words.def"
 #undef X
 };
@@ -55,7 +55,7 @@ bool session_id_is_language(struct slice text)
 bool session_id_is_reserved(struct slice text)
 {
     for (size_t i = 0; i < ARRAY_LEN(RESERVED); i++) {
-        if (slice_eq(text, RESERVED[i]))
+        if (text.len == RESERVED[i].len && memcmp(text.at, RESERVED[i].at, text.len) == 0)
             return true;
     }
     return false;
