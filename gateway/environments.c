@@ -54,6 +54,20 @@ static int read_languages(struct environment *e, const struct json_t *list, stru
     return 0;
 }
 
+static int read_aliases(struct environment *e, const struct json_t *list, struct err *err)
+{
+    if (list && (!json_is_array(list) || json_count(list) > ENVIRONMENT_ALIASES_MAX))
+        return err_set(err, ERR_CONFIG, "aliases: a list of up to %d names is needed",
+                       ENVIRONMENT_ALIASES_MAX);
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct slice name = slice_of(json_text(json_item(list, i)));
+        if (!session_id_is_label(name))
+            return err_set(err, ERR_CONFIG, "aliases: entry %zu is not a DNS label", i + 1);
+        memcpy(e->aliases[e->alias_count++], name.at, name.len);
+    }
+    return 0;
+}
+
 static int read_environment(struct environment *e, const char *name, const struct json_t *from,
                             struct err *err)
 {
@@ -76,6 +90,8 @@ static int read_environment(struct environment *e, const char *name, const struc
         rc = read_quantity(resources, "memory", false, &e->memory_bytes, err);
     if (rc == 0)
         rc = read_quantity(resources, "disk", false, &e->disk_bytes, err);
+    if (rc == 0)
+        rc = read_aliases(e, json_get(from, "aliases"), err);
     return rc == 0 ? read_languages(e, json_get(from, "languages"), err) : rc;
 }
 
@@ -131,7 +147,26 @@ const struct environment *environments_get(const struct environments *e, const c
         if (strcmp(e->items[i].name, name) == 0)
             return &e->items[i];
     }
+    for (size_t i = 0; i < e->count; i++) {
+        for (int a = 0; a < e->items[i].alias_count; a++) {
+            if (strcmp(e->items[i].aliases[a], name) == 0)
+                return &e->items[i];
+        }
+    }
     return NULL;
+}
+
+const char *environments_name_for(const struct environments *e, const char *usual,
+                                  struct slice language)
+{
+    const struct environment *first = environments_get(e, usual);
+    if (first && environment_has_language(first, language))
+        return usual;
+    for (size_t i = 0; i < e->count; i++) {
+        if (environment_has_language(&e->items[i], language))
+            return e->items[i].name;
+    }
+    return usual;
 }
 
 size_t environments_count(const struct environments *e)

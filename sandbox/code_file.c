@@ -1,10 +1,13 @@
 #include "sandbox/code_file.h"
 #include "base/mem.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define OUTPUT_FILES_MAX 1000
 
 static int write_all(int fd, struct slice bytes)
 {
@@ -73,11 +76,24 @@ int code_file_write_input(struct code_file *f, struct slice bytes, struct err *e
     return write_beside(f, "-input", bytes, &f->input, err);
 }
 
+/* A compiler may have made a folder of files there. */
+static void remove_output(const char *path)
+{
+    DIR *dir = unlink(path) < 0 && errno == EISDIR ? opendir(path) : NULL;
+    if (!dir)
+        return;
+    int left = OUTPUT_FILES_MAX;
+    for (struct dirent *at = readdir(dir); at && left > 0; at = readdir(dir), left--)
+        unlinkat(dirfd(dir), at->d_name, 0);
+    closedir(dir);
+    rmdir(path);
+}
+
 void code_file_remove(struct code_file *f)
 {
     if (f->path) {
         unlink(f->path);
-        unlink(f->output);
+        remove_output(f->output);
         if (f->event)
             unlink(f->event);
         if (f->input)

@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sandbox/code_file.h"
+#include "sandbox/compile_step.h"
 #include "sandbox/containment.h"
 #include "sandbox/contexts.h"
 #include "sandbox/execution_ending.h"
 #include "sandbox/execution_input.h"
+#include "sandbox/execution_output.h"
 #include "sandbox/fd_watch.h"
 #include "sandbox/launcher.h"
 #include "sandbox/memory_events.h"
@@ -53,10 +55,8 @@ struct execution {
     struct execution_input *input;
     int64_t memory_kills_before;
 
-    struct output std_out, std_err;
-    struct event_journal journal;
+    struct execution_output output;
     struct timer *journal_timer;
-    struct buf value_bytes;
     struct execution_ending ending;
     int64_t started_ms, ended_ms, started_wall_ms, ended_wall_ms;
 };
@@ -79,10 +79,31 @@ static ssize_t read_some(int fd, char *to)
 
 static char read_buffer[READ_BYTES]; /* one loop, one thread: never in use twice */
 
+/* 0: as long as it likes. */
+static void limit_time(struct execution *e, int64_t ms)
+{
+    timer_stop(world_of(e), e->timeout);
+    if (ms > 0)
+        timer_start(world_of(e), e->timeout, ms, 0);
+}
+
+/* The compiler is done: from here on the program's time counts. */
+static void look_for_program(struct execution *e)
+{
+    size_t len = strlen(COMPILE_STEP_BEGINS);
+    if (e->output.value.len < len || memcmp(e->output.value.data, COMPILE_STEP_BEGINS, len) != 0)
+        return;
+    e->ending.compiling = false;
+    if (e->fsm.state != EXECUTION_RUNNING)
+        return;
+    limit_time(e, e->timeout_ms);
+}
+
 static void take_value(struct execution *e, struct slice bytes)
 {
-    size_t room = VALUE_REPORT_BYTES_MAX - e->value_bytes.len;
-    buf_add(&e->value_bytes, bytes.at, bytes.len < room ? bytes.len : room);
+    execution_output_add_value(&e->output, bytes);
+    if (e->ending.compiling)
+        look_for_program(e);
 }
 
 static void take_output(struct execution *e, struct fd_watch *w, struct slice bytes)
@@ -90,19 +111,16 @@ static void take_output(struct execution *e, struct fd_watch *w, struct slice by
     if (w == e->value)
         take_value(e, bytes);
     else
-        output_add(w == e->out ? &e->std_out : &e->std_err, bytes);
+        output_add(&e->output.streams[w == e->out ? EVENT_STDOUT : EVENT_STDERR], bytes);
 }
 
 /* What was written since becomes events, and whoever waits hears of it. */
 static void tell_news(void *user)
 {
     struct execution *e = user;
-    struct output_view out = output_view(&e->std_out), err = output_view(&e->std_err);
-    int64_t now = world_now_ms(world_of(e));
-    int64_t later = event_journal_add(&e->journal, EVENT_STDOUT, &out, now, false);
-    int64_t later_too = event_journal_add(&e->journal, EVENT_STDERR, &err, now, false);
-    if (later > 0 || later_too > 0)
-        timer_start(world_of(e), e->journal_timer, later > later_too ? later : later_too, 0);
+    int64_t later = execution_output_tell(&e->output, world_now_ms(world_of(e)), false);
+    if (later > 0)
+        timer_start(world_of(e), e->journal_timer, later, 0);
     e->host->news(e, e->host->user);
 }
 
@@ -148,15 +166,6 @@ static void tell_end(void *user)
     execution_release(e);
 }
 
-static void finish_journal(struct execution *e)
-{
-    struct output_view out = output_view(&e->std_out), err = output_view(&e->std_err);
-    int64_t now = world_now_ms(world_of(e));
-    timer_free(world_of(e), &e->journal_timer);
-    event_journal_add(&e->journal, EVENT_STDOUT, &out, now, true);
-    event_journal_add(&e->journal, EVENT_STDERR, &err, now, true);
-}
-
 static void finish(struct execution *e)
 {
     take_report(e);
@@ -167,13 +176,14 @@ static void finish(struct execution *e)
     execution_input_free(&e->input);
     timer_free(world_of(e), &e->timeout);
     timer_free(world_of(e), &e->kill_timer);
-    finish_journal(e);
+    timer_free(world_of(e), &e->journal_timer);
     if (e->leader > 0)
         kill(e->leader, SIGKILL);
     code_file_remove(&e->file);
     int64_t kills = memory_events_kills();
     e->ending.memory_killed = kills > e->memory_kills_before && e->memory_kills_before >= 0;
     e->ended_ms = world_now_ms(world_of(e));
+    execution_output_tell(&e->output, e->ended_ms, true);
     e->ended_wall_ms = world_wall_ms(world_of(e));
     fsm_move(&e->fsm, EXECUTION_ENDED);
     execution_hold(e);
@@ -262,10 +272,10 @@ static void on_report(void *user)
 
 static void on_pipe(struct execution *e, struct fd_watch *w)
 {
-    uint64_t before = e->std_out.total + e->std_err.total;
+    uint64_t before = execution_output_total(&e->output);
     if (!read_pipe(e, w, READS_A_TURN))
         fd_watch_stop(w);
-    if (e->std_out.total + e->std_err.total != before)
+    if (execution_output_total(&e->output) != before)
         tell_news(e);
 }
 
@@ -309,7 +319,7 @@ static int launch(struct execution *e, const struct exec_request *r, const char 
     struct language_places places = {e->file.path, filename, e->file.output, e->host->runtimes};
     struct text_list argv = language_command(e->language, &places, &r->args);
     struct text_list env = user_env_make(e->host->session_env, &r->env);
-    struct launch l = {argv.items, env.items, cwd, e->language->value, 0};
+    struct launch l = {argv.items, env.items, cwd, language_reports(e->language), 0};
     const struct warm_run run = {e->language, &argv, &env, e->host->session_env, &r->env, cwd};
     e->warm = e->host->warm && warm_launch(e->host->warm, &run, out);
     int rc = e->warm ? 0 : launcher_start(&l, out, err);
@@ -338,8 +348,8 @@ static void attach(struct execution *e, const struct launched *l, const struct e
     e->report = listen_to(e, l->report_fd, on_report);
     e->timeout = timer_new(world_of(e), on_timeout, e);
     e->kill_timer = timer_new(world_of(e), kill_step, e);
-    if (e->timeout_ms > 0)
-        timer_start(world_of(e), e->timeout, e->timeout_ms, 0);
+    e->ending.compiling = e->language->compile.count > 0;
+    limit_time(e, e->ending.compiling ? e->language->compile_ms : e->timeout_ms);
 }
 
 static struct execution *make(const struct execution_host *host, const char *id,
@@ -353,11 +363,9 @@ static struct execution *make(const struct execution_host *host, const char *id,
     e->timeout_ms = r->timeout_ms;
     snprintf(e->id, sizeof(e->id), "%s", id);
     memcpy(e->fingerprint, r->fingerprint, sizeof(e->fingerprint));
-    output_init(&e->std_out, (size_t)host->limits->output_bytes);
-    output_init(&e->std_err, (size_t)host->limits->output_bytes);
-    event_journal_init(&e->journal, world_now_ms(world_of(e)));
+    execution_output_init(&e->output, (size_t)host->limits->output_bytes,
+                          world_now_ms(world_of(e)));
     e->journal_timer = timer_new(world_of(e), tell_news, e);
-    buf_init(&e->value_bytes, VALUE_REPORT_BYTES_MAX);
     return e;
 }
 
@@ -370,7 +378,7 @@ static void on_context_output(void *user, enum context_stream stream, struct sli
         take_value(e, bytes);
         return;
     }
-    output_add(stream == CONTEXT_STDOUT ? &e->std_out : &e->std_err, bytes);
+    output_add(&e->output.streams[stream == CONTEXT_STDOUT ? EVENT_STDOUT : EVENT_STDERR], bytes);
     tell_news(e);
 }
 
@@ -415,8 +423,7 @@ static int run_in_context(struct execution *e, const struct exec_request *r, con
     e->context = c;
     snprintf(e->context_id, sizeof(e->context_id), "%s", r->context);
     e->timeout = timer_new(world_of(e), on_timeout, e);
-    if (e->timeout_ms > 0)
-        timer_start(world_of(e), e->timeout, e->timeout_ms, 0);
+    limit_time(e, e->timeout_ms);
     return 0;
 }
 
@@ -466,11 +473,8 @@ void execution_free(struct execution **e)
         return;
     INVARIANT((*e)->leader == 0 && (*e)->references == 0);
     code_file_remove(&(*e)->file);
-    output_fini(&(*e)->std_out);
-    output_fini(&(*e)->std_err);
+    execution_output_fini(&(*e)->output);
     timer_free(world_of(*e), &(*e)->journal_timer);
-    event_journal_fini(&(*e)->journal);
-    buf_fini(&(*e)->value_bytes);
     execution_input_free(&(*e)->input);
     free(*e);
     *e = NULL;
@@ -516,8 +520,7 @@ const char *execution_status(const struct execution *e)
 
 size_t execution_memory(const struct execution *e)
 {
-    return output_memory(&e->std_out) + output_memory(&e->std_err) + e->value_bytes.cap +
-           event_journal_memory(&e->journal);
+    return execution_output_memory(&e->output);
 }
 
 pid_t execution_leader(const struct execution *e)
@@ -559,7 +562,7 @@ struct json_t *execution_meta(const struct execution *e)
     json_set_text(j, "execution_id", e->id);
     json_set_text(j, "language", e->language->name);
     json_set_text(j, "status", execution_status(e));
-    execution_ending_print(execution_is_ended(e) ? &e->ending : NULL, buf_slice(&e->value_bytes),
+    execution_ending_print(execution_is_ended(e) ? &e->ending : NULL, buf_slice(&e->output.value),
                            j);
     if (e->background)
         json_set_bool(j, "background", true);
@@ -573,11 +576,12 @@ struct json_t *execution_meta(const struct execution *e)
 
 struct result_source execution_source(const struct execution *e, const struct json_t *meta)
 {
-    return (struct result_source){meta, output_view(&e->std_out), output_view(&e->std_err),
+    return (struct result_source){meta, output_view(&e->output.streams[EVENT_STDOUT]),
+                                  output_view(&e->output.streams[EVENT_STDERR]),
                                   execution_is_ended(e)};
 }
 
 struct event_source execution_events(const struct execution *e, const struct json_t *meta)
 {
-    return (struct event_source){execution_source(e, meta), &e->journal};
+    return (struct event_source){execution_source(e, meta), &e->output.journal};
 }

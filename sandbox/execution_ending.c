@@ -82,7 +82,9 @@ static struct json_t *error_of_cause(const struct execution_ending *n)
     };
     switch (n->cause) {
     case EXECUTION_BY_TIMEOUT:
-        return error_object("TimeoutError", timeouts[n->context]);
+        return error_object("TimeoutError", n->compiling
+                                                ? "the compiler ran longer than its time-out"
+                                                : timeouts[n->context]);
     case EXECUTION_BY_CANCEL:
         return error_object("Cancelled", cancels[n->context]);
     case EXECUTION_BY_CONTEXT:
@@ -133,7 +135,11 @@ void execution_ending_print(const struct execution_ending *n, struct slice value
     if (!whole)
         json_set_bool(result, "display_truncated", true);
     struct json_t *error = n ? error_of_cause(n) : NULL;
-    json_set(result, "error", error ? error : error_of_code(&r));
+    if (!error)
+        error = error_of_code(&r);
+    if (n && n->compiling && json_is_object(error))
+        json_set_text(error, "phase", "compile");
+    json_set(result, "error", error);
 }
 
 void execution_ending_set_time(struct json_t *j, const char *member, int64_t wall_ms)

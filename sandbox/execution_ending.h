@@ -9,6 +9,7 @@ struct execution_ending {
     enum execution_cause cause;
     bool has_wait_status;
     int wait_status;
+    bool compiling;     /* the program had not begun */
     bool alone;         /* nothing else was left when the code ended */
     bool memory_killed; /* the kernel killed for memory in this container meanwhile */
     enum { EXECUTION_NO_CONTEXT, EXECUTION_CONTEXT_KEPT, EXECUTION_CONTEXT_ENDED } context;

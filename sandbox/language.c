@@ -2,9 +2,13 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "sandbox/compile_step.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define COMPILE_SECONDS     20
+#define COMPILE_SECONDS_MAX 120
 
 static int read_texts(const struct json_t *array, const char *language, const char *what,
                       struct text_list *out, struct err *err)
@@ -37,6 +41,31 @@ static int read_warm(struct language *l, const char *name, const struct json_t *
     return 0;
 }
 
+static int read_compile(struct language *l, const char *name, const struct json_t *j,
+                        struct err *err)
+{
+    if (!json_get(j, "compile"))
+        return 0;
+    int64_t seconds = json_int(json_get(j, "compile_timeout_seconds"), COMPILE_SECONDS);
+    int rc = read_texts(json_get(j, "compile"), name, "compile", &l->compile, err);
+    if (rc == 0 && (l->compile.count == 0 || l->compile.items[0][0] != '/'))
+        rc =
+            err_set(err, ERR_CONFIG, "language %s: compile must begin with an absolute path", name);
+    if (rc == 0 && (seconds < 1 || seconds > COMPILE_SECONDS_MAX))
+        rc = err_set(err, ERR_CONFIG, "language %s: compile_timeout_seconds is 1 to %d", name,
+                     COMPILE_SECONDS_MAX);
+    l->compile_ms = seconds * 1000;
+    return rc;
+}
+
+static bool begins_well(const struct language *l)
+{
+    if (l->run.count == 0)
+        return false;
+    return l->run.items[0][0] == '/' ||
+           (l->compile.count > 0 && strcmp(l->run.items[0], "{output_path}") == 0);
+}
+
 static int read_language(struct language *l, const char *name, const struct json_t *j,
                          struct err *err)
 {
@@ -46,13 +75,17 @@ static int read_language(struct language *l, const char *name, const struct json
     if (!l->filename)
         return err_set(err, ERR_CONFIG, "language %s: filename is missing", name);
     int rc = read_texts(json_get(j, "run"), name, "run", &l->run, err);
-    if (rc == 0 && (l->run.count == 0 || l->run.items[0][0] != '/'))
+    if (rc == 0)
+        rc = read_compile(l, name, j, err);
+    if (rc == 0 && !begins_well(l))
         rc = err_set(err, ERR_CONFIG, "language %s: run must begin with an absolute path", name);
     if (rc == 0 && json_get(j, "context"))
         rc = read_texts(json_get(j, "context"), name, "context", &l->context, err);
     l->interrupts = json_true(json_get(j, "interrupts"));
     if (rc == 0 && json_get(j, "warm"))
         rc = read_warm(l, name, json_get(j, "warm"), err);
+    if (rc == 0 && json_get(j, "needs"))
+        rc = read_texts(json_get(j, "needs"), name, "needs", &l->needs, err);
     if (rc == 0 && json_get(j, "aliases"))
         rc = read_texts(json_get(j, "aliases"), name, "aliases", &l->aliases, err);
     return rc;
@@ -93,6 +126,8 @@ void languages_fini(struct languages *l)
         free(l->items[i].filename);
         text_list_fini(&l->items[i].aliases);
         text_list_fini(&l->items[i].run);
+        text_list_fini(&l->items[i].compile);
+        text_list_fini(&l->items[i].needs);
         text_list_fini(&l->items[i].context);
     }
     free(l->items);
@@ -119,7 +154,17 @@ const struct language *languages_find(const struct languages *l, struct slice na
 
 bool language_installed(const struct language *l)
 {
-    return access(l->run.items[0], X_OK) == 0;
+    for (size_t i = 0; i < l->needs.count; i++)
+        if (access(l->needs.items[i], F_OK) < 0)
+            return false;
+    if (l->compile.count > 0 && access(l->compile.items[0], X_OK) < 0)
+        return false;
+    return l->run.items[0][0] != '/' || access(l->run.items[0], X_OK) == 0;
+}
+
+bool language_reports(const struct language *l)
+{
+    return l->value || l->compile.count > 0;
 }
 
 bool language_file_at(const struct language *l, size_t *out)
@@ -159,6 +204,13 @@ static const char *place(const struct language_places *places, const char *from,
     return NULL;
 }
 
+/* The file's name without its ending. */
+static size_t stem_length(const char *filename)
+{
+    const char *dot = strrchr(filename, '.');
+    return dot && dot > filename ? (size_t)(dot - filename) : strlen(filename);
+}
+
 static char *fill_in(const char *text, const struct language_places *places)
 {
     struct buf b;
@@ -169,6 +221,8 @@ static char *fill_in(const char *text, const struct language_places *places)
         const char *value = end ? place(places, text, len) : NULL;
         if (value)
             buf_add_text(&b, value);
+        else if (end && len == strlen("{stem}") && memcmp(text, "{stem}", len) == 0)
+            buf_add(&b, places->filename, stem_length(places->filename));
         else
             buf_add(&b, text, len = 1);
         text += len;
@@ -176,6 +230,31 @@ static char *fill_in(const char *text, const struct language_places *places)
     char *filled = mem_text(buf_text(&b));
     buf_fini(&b);
     return filled;
+}
+
+static struct text_list fill_all(const struct text_list *from, const struct language_places *places)
+{
+    struct text_list c = {mem_array(from->count + 1, sizeof(*c.items)), 0};
+    for (size_t i = 0; i < from->count; i++)
+        c.items[c.count++] = fill_in(from->items[i], places);
+    return c;
+}
+
+/* The agent's own file lies beside the folder of runtimes. */
+static struct text_list with_compiler(const struct language *l,
+                                      const struct language_places *places, struct text_list *run)
+{
+    struct text_list compile = fill_all(&l->compile, places);
+    const char *end = strrchr(places->file_path, '/');
+    char *agent = mem_format("%s/../agent", places->runtimes);
+    char *folder = mem_text_n(places->file_path, end ? (size_t)(end - places->file_path) + 1 : 0);
+    const struct compile_step how = {agent, folder, l->value};
+    struct text_list both = compile_step_command(&how, &compile, run);
+    free(folder);
+    free(agent);
+    text_list_fini(&compile);
+    text_list_fini(run);
+    return both;
 }
 
 struct text_list language_command(const struct language *l, const struct language_places *places,
@@ -186,14 +265,11 @@ struct text_list language_command(const struct language *l, const struct languag
         c.items[c.count++] = fill_in(l->run.items[i], places);
     for (size_t i = 0; i < args->count; i++)
         c.items[c.count++] = mem_text(args->items[i]);
-    return c;
+    return l->compile.count > 0 ? with_compiler(l, places, &c) : c;
 }
 
 struct text_list language_context_command(const struct language *l,
                                           const struct language_places *places)
 {
-    struct text_list c = {mem_array(l->context.count + 1, sizeof(*c.items)), 0};
-    for (size_t i = 0; i < l->context.count; i++)
-        c.items[c.count++] = fill_in(l->context.items[i], places);
-    return c;
+    return fill_all(&l->context, places);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "http/http_server.h"
 #include "sandbox/agent_api.h"
+#include "sandbox/compile_step.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -78,8 +79,10 @@ static void NORETURN die(const struct err *err)
     exit(1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "compile") == 0)
+        return compile_step_main(argc, argv);
     static struct agent agent;
     char path[PATH_MAX];
     struct err err = {0};

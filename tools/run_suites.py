@@ -79,6 +79,8 @@ SUITES = {
     "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
     "agent": Suite("release", by_pytest("agent"), 10, "the agent alone", second_look=True),
+    "languages": Suite("release", by_pytest("languages"), 15, "every language in its environment; makes their root file systems on first use",
+                       default=False, second_look=True),
     "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers", second_look=True),
     "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
                             default=False, needs=KUBERNETES_NEEDS),

@@ -18,6 +18,27 @@ static void what_is_not_said_has_a_default(void **state)
     environments_free(&e);
 }
 
+static void names_and_languages_find_it(void **state)
+{
+    (void)state;
+    struct err err;
+    struct json_t *file = json_parse(
+        slice_of("{\"environments\":{\"python\":{\"image\":\"i\",\"languages\":[\"python\"]},"
+                 "\"native\":{\"image\":\"n\",\"aliases\":[\"rust\",\"cpp\"],"
+                 "\"languages\":[\"c\",\"rust\"]}}}"),
+        &err);
+    struct environments *e = environments_parse(file, &err);
+    assert_non_null(e);
+    assert_string_equal(environments_get(e, "cpp")->name, "native");
+    assert_string_equal(environments_get(e, "native")->name, "native");
+    assert_null(environments_get(e, "c"));
+    assert_string_equal(environments_name_for(e, "python", slice_of("c")), "native");
+    assert_string_equal(environments_name_for(e, "python", slice_of("python")), "python");
+    assert_string_equal(environments_name_for(e, "python", slice_of("cobol")), "python");
+    environments_free(&e);
+    json_free(file);
+}
+
 static void mistakes_name_the_environment(void **state)
 {
     (void)state;
@@ -31,6 +52,8 @@ static void mistakes_name_the_environment(void **state)
         "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"resources\":{\"cpu\":"
         "\"0\"}}}}",
         "{\"environments\":{\"A\":{\"image\":\"i\",\"languages\":[\"c\"]}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"aliases\":"
+        "[\"A\"]}}}",
         "[]",
     };
     for (size_t i = 0; i < ARRAY_LEN(WRONG); i++) {
@@ -48,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_has_a_default),
+        cmocka_unit_test(names_and_languages_find_it),
         cmocka_unit_test(mistakes_name_the_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,31 @@ static void commands_are_filled_in(void **state)
     languages_fini(&l);
 }
 
+static void both_steps_are_one_command(void **state)
+{
+    (void)state;
+    struct languages l =
+        table("{\"languages\":{\"x\":{\"filename\":\"m.x\",\"run\":[\"{output_path}\",\"{stem}\"],"
+              "\"compile\":[\"/bin/sh\",\"{file_path}\"],\"compile_timeout_seconds\":7},"
+              "\"y\":{\"filename\":\"y\",\"run\":[\"/bin/sh\"],\"needs\":[\"/no/such/file\"]}}}",
+              0);
+    const struct language *x = languages_find(&l, slice_of("x"));
+    assert_true(language_installed(x) && language_reports(x));
+    assert_false(language_installed(languages_find(&l, slice_of("y"))));
+    assert_int_equal(x->compile_ms, 7000);
+    char *args[] = {"a", NULL};
+    struct text_list given = {args, 1};
+    struct language_places places = {"/tmp/d/Ma.in.x", "Ma.in.x", "/o", "/s/runtimes"};
+    struct text_list c = language_command(x, &places, &given);
+    const char *wanted[] = {"/s/runtimes/../agent", "compile", "plain", "/tmp/d/", "2", "/bin/sh",
+                            "/tmp/d/Ma.in.x",       "/o",      "Ma.in", "a"};
+    assert_int_equal(c.count, ARRAY_LEN(wanted));
+    for (size_t i = 0; i < c.count; i++)
+        assert_string_equal(c.items[i], wanted[i]);
+    text_list_fini(&c);
+    languages_fini(&l);
+}
+
 static void bad_tables_are_refused(void **state)
 {
     (void)state;
@@ -58,6 +83,11 @@ static void bad_tables_are_refused(void **state)
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/"
         "sh\",\"{file_path}\"],\"warm\":true}}}",
         "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"context\":\"b\"}}}",
+        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"{output_path}\"]}}}",
+        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"compile\":[\"cc\"]}}}",
+        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"compile\":[\"/cc\"],"
+        "\"compile_timeout_seconds\":0}}}",
+        "{\"languages\":{\"x\":{\"filename\":\"a\",\"run\":[\"/sh\"],\"needs\":1}}}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct languages l = table(bad[i], -ERR_CONFIG);
@@ -82,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_are_filled_in),
+        cmocka_unit_test(both_steps_are_one_command),
         cmocka_unit_test(bad_tables_are_refused),
         cmocka_unit_test(the_table_we_ship_is_good),
     };

@@ -37,7 +37,7 @@ class RealCluster:
         self.namespace = Namespace.later()
         self.token_file = site.directory / "gateway.token"
         self.kubeconfig = site.directory / "gateway.kubeconfig"
-        self.environments = site.write("environments.yaml", environments_for(slots))
+        self.environments = site.write("environments.yaml", environments_for(site, slots))
         self.api = open_listener(0)
         self.program = None
 
@@ -90,9 +90,9 @@ class RealCluster:
                 "cluster": self.cluster.name, "kubeconfig": None, "admin_kubeconfig": str(self.cluster.kubeconfig)}
 
 
-def environments_for(slots):
+def environments_for(site, slots):
     """The kubelet offers the machine's own processors: with more slots than those hold, each sandbox gets a smaller part."""
-    data = yaml.safe_load((TREE / "sandbox/images/environments.yaml").read_text())
+    data = yaml.safe_load(site.environments())
     most = (os.cpu_count() or 1) * 1000 // slots
     for each in data["environments"].values():
         usual = int(each["resources"]["cpu"].removesuffix("m"))
