@@ -25,14 +25,12 @@
 #define CALL_MS           3000
 #define RETRY_FIRST_MS    50
 #define RETRY_MAX_MS      2000
-#define AGENT_PATIENCE_MS 5000 /* how long a forced end asks an agent that does not answer */
-#define DEADLINE_GRACE_MS                                                                          \
-    15000 /* how long results may still be copied behind the hard deadline                         \
-           */
-#define LIST_BYTES_MAX ((size_t)16 * 1024 * 1024)
-#define REDELETE_MS    10000
-#define POD_GRACE_S    2
-#define LOST_LOOKS     3 /* looks for another gateway's tombstone before writing our own */
+#define AGENT_PATIENCE_MS 5000  /* how long a forced end asks an agent that does not answer */
+#define DEADLINE_GRACE_MS 15000 /* results may still be copied behind the hard deadline */
+#define LIST_BYTES_MAX    ((size_t)16 * 1024 * 1024)
+#define REDELETE_MS       10000
+#define POD_GRACE_S       2
+#define LOST_LOOKS        3 /* looks for another gateway's tombstone before writing our own */
 
 #define STEPS(X)                                                                                   \
     X(ENDING_STEP, QUIESCE,                                                                        \
@@ -397,6 +395,9 @@ static void on_routed(const struct route_answer *a, const struct err *err, void 
 static void step_look(struct ending *e)
 {
     show_stopping(e);
+    /* Whoever writes the tombstone may never have heard of what ran through this gateway. */
+    if (e->looks == 0 && (e->s->pod_gone || e->s->pod_over))
+        lost_records_of_session(e->g, e->s);
     e->in_store = true;
     if (remotes_count(e->g->remotes) > 0)
         route_record_get(e->g->routes, e->s->id, on_routed, e);
@@ -500,35 +501,14 @@ static void step_wait_gone(struct ending *e)
 
 static void step(struct ending *e)
 {
+    static void (*const WORK[])(struct ending * e) = {
+        [ENDING_STEP_QUIESCE] = step_quiesce,     [ENDING_STEP_LIST] = step_list,
+        [ENDING_STEP_COPY] = step_copy,           [ENDING_STEP_LOOK] = step_look,
+        [ENDING_STEP_TOMBSTONE] = step_tombstone, [ENDING_STEP_DELETE] = step_delete,
+        [ENDING_STEP_WAIT_GONE] = step_wait_gone, [ENDING_STEP_DONE] = close_session,
+    };
     timer_stop(e->g->world, e->timer);
-    switch (step_of(e)) {
-    case ENDING_STEP_QUIESCE:
-        step_quiesce(e);
-        break;
-    case ENDING_STEP_LIST:
-        step_list(e);
-        break;
-    case ENDING_STEP_COPY:
-        step_copy(e);
-        break;
-    case ENDING_STEP_LOOK:
-        step_look(e);
-        break;
-    case ENDING_STEP_TOMBSTONE:
-        step_tombstone(e);
-        break;
-    case ENDING_STEP_DELETE:
-        step_delete(e);
-        break;
-    case ENDING_STEP_WAIT_GONE:
-        step_wait_gone(e);
-        break;
-    case ENDING_STEP_DONE:
-        close_session(e);
-        break;
-    default:
-        UNREACHABLE();
-    }
+    WORK[step_of(e)](e);
 }
 
 /* -- from outside -- */

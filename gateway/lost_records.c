@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "gateway/session.h"
 #include "gateway/tombstone.h"
 #include "router/result_store.h"
 #include "sandbox/result_pending.h"
@@ -50,18 +51,33 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
         put(user);
 }
 
+static void store(struct gateway *g, const char *session_id, const char *execution_id)
+{
+    struct lost_record *l = mem_alloc(sizeof(*l));
+    l->g = g;
+    snprintf(l->session_id, sizeof(l->session_id), "%s", session_id);
+    snprintf(l->execution_id, sizeof(l->execution_id), "%s", execution_id);
+    result_store_get_record(g->results, l->session_id, l->execution_id, on_looked, l);
+}
+
 void lost_records_store(struct gateway *g, const struct tombstone *t)
 {
     for (size_t i = 0; i < json_count(t->executions); i++) {
         const struct json_t *item = json_item(t->executions, i);
         const char *eid = json_get_text(item, "execution_id", "");
         const char *status = json_get_text(item, "status", "");
-        if (strcmp(status, "lost") != 0 || !session_id_is_name(slice_of(eid)))
-            continue;
-        struct lost_record *l = mem_alloc(sizeof(*l));
-        l->g = g;
-        snprintf(l->session_id, sizeof(l->session_id), "%s", t->id);
-        snprintf(l->execution_id, sizeof(l->execution_id), "%s", eid);
-        result_store_get_record(g->results, l->session_id, l->execution_id, on_looked, l);
+        if (strcmp(status, "lost") == 0 && session_id_is_name(slice_of(eid)))
+            store(g, t->id, eid);
+    }
+}
+
+void lost_records_of_session(struct gateway *g, const struct session *s)
+{
+    const char *eid;
+    struct json_t *state;
+    void *it = NULL;
+    while ((it = json_next(s->executions, it, &eid, &state))) {
+        if (!slice_eq(slice_of(json_text(state)), "stored"))
+            store(g, s->id, eid);
     }
 }

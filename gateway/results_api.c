@@ -14,6 +14,8 @@
 
 #define CALL_MS        10000
 #define STDIN_BODY_MAX ((int64_t)1024 * 1024)
+#define LOST_MS        1000 /* for every gateway to store what it knew of a lost session */
+#define LOST_EVERY_MS  100
 
 static int read_query(const struct request *r, struct result_query *q, struct err *err)
 {
@@ -72,6 +74,36 @@ static void result_of_started(struct request *r, const struct result_query *q)
         relay_result(r);
 }
 
+static void result_located(struct request *r, const struct located *where);
+static void result_missing(struct request *r);
+
+static bool is_going(const struct session *s)
+{
+    return session_state(s) == SESSION_STOPPING || session_is_over(s) || s->pod_deleting ||
+           s->pod_over || s->pod_gone;
+}
+
+/* Of a session whose agent this gateway has not heard. */
+static void result_of_unheard(struct request *r, const struct result_query *q)
+{
+    const struct session *s = r->s;
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", q->execution_id);
+    if (is_going(s))
+        result_reply_stored(r, r->execution_id, q, result_missing);
+    else if (s->pod_ready && s->activity_seen_ms == 0)
+        request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
+    else
+        no_such_execution(r);
+}
+
+/* It ended while the call waited: what is left of it answers. */
+static void result_of_past(struct request *r)
+{
+    session_unref(r->s);
+    r->s = NULL;
+    request_locate(r, result_located);
+}
+
 static void result_of_living(struct request *r)
 {
     struct session *s = r->s;
@@ -79,17 +111,33 @@ static void result_of_living(struct request *r)
     struct err err;
     if (read_query(r, &q, &err) < 0) {
         request_problem(r, &err);
+    } else if (session_table_get(r->g->sessions, s->id) != s) {
+        result_of_past(r);
     } else if (session_is_started(s) && !session_is_over(s)) {
         result_of_started(r, &q);
     } else if (*q.execution_id) {
-        snprintf(r->execution_id, sizeof(r->execution_id), "%s", q.execution_id);
-        no_such_execution(r);
+        result_of_unheard(r, &q);
     } else if (r->timed_out || q.wait_s == 0 || session_is_over(s)) {
         result_reply_pending(r, &q);
     } else {
         r->until_ms = r->begun_ms + q.wait_s * 1000;
         request_wait(r, s, result_of_living);
     }
+}
+
+static void result_of_lost(struct request *r)
+{
+    r->timed_out = false;
+    request_locate(r, result_located);
+}
+
+/* Another gateway may know it, and be about to say so. */
+static bool may_be_told(const struct request *r)
+{
+    const struct session *s = session_table_get(r->g->sessions, r->id);
+    const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
+    bool unsure = s ? is_going(s) : t && !t->agreed;
+    return unsure && world_now_ms(r->g->world) - r->begun_ms < LOST_MS;
 }
 
 static void result_missing(struct request *r)
@@ -101,6 +149,8 @@ static void result_missing(struct request *r)
         request_problem(r, &err);
     else if (t && tombstone_execution(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &q);
+    else if (may_be_told(r))
+        request_sleep(r, LOST_EVERY_MS, result_of_lost);
     else
         no_such_execution(r);
 }

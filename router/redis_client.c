@@ -24,8 +24,7 @@
 #define PENDING_MAX       16384
 #define PENDING_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-/* GREETING: AUTH, SELECT, PING. Only who answers PING is up: a stopped Redis takes connections,
- * too. */
+/* GREETING: AUTH, SELECT, PING. Only who answers PING is up: a stopped one takes connections. */
 #define REDIS_STATES(X)                                                                            \
     X(REDIS, WAITING, FSM_TO(REDIS_RESOLVING) | FSM_TO(REDIS_CONNECTING) | FSM_TO(REDIS_CLOSED))   \
     X(REDIS, RESOLVING, FSM_TO(REDIS_CONNECTING) | FSM_TO(REDIS_WAITING) | FSM_TO(REDIS_CLOSED))   \
