@@ -63,18 +63,6 @@ void config_free(struct config **c)
     *c = NULL;
 }
 
-void config_env_name(const char *key, char out[CONFIG_ENV_MAX])
-{
-    static const char PREFIX[] = "SPILLWAY_";
-    size_t at = sizeof(PREFIX) - 1;
-    memcpy(out, PREFIX, at);
-    for (; *key; key++) {
-        INVARIANT(at < CONFIG_ENV_MAX - 1);
-        out[at++] = isalnum((unsigned char)*key) ? (char)toupper((unsigned char)*key) : '_';
-    }
-    out[at] = '\0';
-}
-
 /* -- one key's value into the target -- */
 
 static int check_range(const struct config_key *k, int64_t v, struct err *err)
@@ -571,6 +559,13 @@ static void report_and_exit(const char *program, int failed, const struct err *e
 struct config *config_read(const char *program, const struct config_key *keys, size_t key_count,
                            int argc, char **argv, void *target, struct err *err)
 {
+    return config_read_checked(program, keys, key_count, argc, argv, target, NULL, err);
+}
+
+struct config *config_read_checked(const char *program, const struct config_key *keys,
+                                   size_t key_count, int argc, char **argv, void *target,
+                                   config_check_f *check, struct err *err)
+{
     check_table(keys, key_count);
     struct err why = {.code = ERR_NONE};
     struct reader r = {.program = program, .keys = keys, .key_count = key_count, .err = &why};
@@ -578,6 +573,8 @@ struct config *config_read(const char *program, const struct config_key *keys, s
     r.config = mem_alloc(sizeof(*r.config));
     r.target = target;
     int failed = read_all(&r, argc, argv);
+    if (!failed && check)
+        failed = check(target, &why);
     free_reader(&r);
     if (r.check_only)
         report_and_exit(program, failed, &why);

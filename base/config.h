@@ -59,6 +59,12 @@ struct config;
  * Returns NULL with err set when anything is wrong. */
 struct config *config_read(const char *program, const struct config_key *keys, size_t key_count,
                            int argc, char **argv, void *target, struct err *err) CHECK_RESULT;
+/* As config_read(), with a last word on the whole, which --check-config asks too: 0 or a negative
+ * code. */
+typedef int config_check_f(void *target, struct err *err);
+struct config *config_read_checked(const char *program, const struct config_key *keys,
+                                   size_t key_count, int argc, char **argv, void *target,
+                                   config_check_f *check, struct err *err) CHECK_RESULT;
 void config_free(struct config **c);
 void config_print_help(const char *program, const struct config_key *keys, size_t count, FILE *out);
 void config_print_markdown(const char *program, const struct config_key *keys, size_t count,

@@ -130,3 +130,15 @@ int config_parse_bool(const char *text, bool *out, struct err *err)
     }
     return refuse(err, text, "true or false");
 }
+
+void config_env_name(const char *key, char out[CONFIG_ENV_MAX])
+{
+    static const char PREFIX[] = "SPILLWAY_";
+    size_t at = sizeof(PREFIX) - 1;
+    memcpy(out, PREFIX, at);
+    for (; *key; key++) {
+        INVARIANT(at < CONFIG_ENV_MAX - 1);
+        out[at++] = isalnum((unsigned char)*key) ? (char)toupper((unsigned char)*key) : '_';
+    }
+    out[at] = '\0';
+}

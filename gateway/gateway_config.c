@@ -235,12 +235,14 @@ int gateway_config_check(struct gateway_config *c, struct err *err)
     return rc == 0 ? check_auth(c, err) : rc;
 }
 
+static int check(void *target, struct err *err)
+{
+    return gateway_config_check(target, err);
+}
+
 struct config *gateway_config_read(int argc, char **argv, struct gateway_config *out,
                                    struct err *err)
 {
-    struct config *owner = config_read("spillway-gateway", GATEWAY_CONFIG_KEYS,
-                                       GATEWAY_CONFIG_KEY_COUNT, argc, argv, out, err);
-    if (owner && gateway_config_check(out, err) < 0)
-        config_free(&owner);
-    return owner;
+    return config_read_checked("spillway-gateway", GATEWAY_CONFIG_KEYS, GATEWAY_CONFIG_KEY_COUNT,
+                               argc, argv, out, check, err);
 }

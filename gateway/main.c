@@ -13,6 +13,7 @@
 #include "gateway/locate.h"
 #include "gateway/placement.h"
 #include "gateway/record_cache.h"
+#include "gateway/reload.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
@@ -47,6 +48,7 @@ struct program {
     struct config *config;
     struct http_server *api, *admin;
     struct timer *drain_timer;
+    struct reload *reload;
     bool draining;
 };
 
@@ -263,7 +265,7 @@ static void on_stop_signal(void *user)
     http_server_drain(p->api, stop, p);
 }
 
-static int run(struct program *p, struct err *err)
+static int run(struct program *p, int argc, char **argv, struct err *err)
 {
     int rc = build(&p->g, err);
     if (rc == 0)
@@ -273,6 +275,7 @@ static int run(struct program *p, struct err *err)
     p->drain_timer = timer_new(p->g.world, stop, p);
     loop_on_signal(p->g.loop, SIGTERM, on_stop_signal, p);
     loop_on_signal(p->g.loop, SIGINT, on_stop_signal, p);
+    p->reload = reload_new(&p->g, argc, argv);
     LOG(LOG_INFO, "started", KV("gateway", (const char *)p->g.name), KV("site", p->g.conf.site),
         KV("port", http_server_port(p->api)), KV("admin_port", http_server_port(p->admin)),
         KV("version", SPILLWAY_VERSION));
@@ -295,7 +298,7 @@ int main(int argc, char **argv)
     }
     if (log_level_from_text(p.g.conf.log_level, &level))
         log_set_level(level);
-    int rc = run(&p, &err);
+    int rc = run(&p, argc, argv, &err);
     if (rc < 0)
         LOG(LOG_ERROR, "cannot_start", KV("error", (const char *)err.msg));
     if (p.g.loop) {
@@ -304,6 +307,7 @@ int main(int argc, char **argv)
         http_server_free(&p.admin);
     }
     take_apart(&p.g);
+    reload_free(&p.reload);
     config_free(&p.config);
     return rc < 0 ? 1 : 0;
 }

@@ -75,8 +75,9 @@ static int check_paths(const struct node_config *c, struct err *err)
     return check_runtimes(&c->runtimes, err);
 }
 
-static int check(const struct node_config *c, struct err *err)
+static int check(void *target, struct err *err)
 {
+    const struct node_config *c = target;
     if (!names_is_label(c->sandbox_namespace))
         return err_set(err, ERR_CONFIG, "namespace: '%s' is no DNS-1123 label",
                        c->sandbox_namespace);
@@ -95,10 +96,6 @@ bool node_config_is_sandbox(const struct config_map *runtimes, const char *runti
 
 struct config *node_config_read(int argc, char **argv, struct node_config *out, struct err *err)
 {
-    struct config *config =
-        config_read("spillway-node", NODE_CONFIG_KEYS, NODE_CONFIG_KEY_COUNT, argc, argv, out, err);
-
-    if (config && check(out, err) < 0)
-        config_free(&config);
-    return config;
+    return config_read_checked("spillway-node", NODE_CONFIG_KEYS, NODE_CONFIG_KEY_COUNT, argc, argv,
+                               out, check, err);
 }

@@ -47,5 +47,5 @@ class Counted:
 def top(dump, count=12):
     """The functions with most instructions of their own."""
     text = subprocess.run(["callgrind_annotate", "--threshold=100", str(dump)], capture_output=True, text=True).stdout
-    rows = [line.strip() for line in text.splitlines() if "%)" in line and ":" in line]
+    rows = [line.strip() for line in text.splitlines() if "%)" in line and ":" in line and "(100.0%)" not in line]
     return rows[:count]

@@ -7,6 +7,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway_config.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/reload.h"
 #include "tools/reference/machines.h"
 
 #include <stdio.h>
@@ -39,6 +40,18 @@ static void print_timeouts(FILE *out)
 #undef X
 }
 
+static void print_reload(FILE *out)
+{
+    fputs("\n## Read again\n\nOn SIGHUP the gateway reads its configuration again. These keys are "
+          "taken over (limits count for\nwhat begins from then on), and the keys file itself; for "
+          "others the log says `needs_restart`. A\nconfiguration with a fault changes nothing, and "
+          "the log says `reload_refused`.\n\n",
+          out);
+    for (size_t i = 0; i < RELOAD_KEY_COUNT; i++)
+        fprintf(out, "%s`%s`", i ? ", " : "", RELOAD_KEYS[i]);
+    fputc('\n', out);
+}
+
 static void print_configuration(FILE *out)
 {
     fputs(
@@ -52,6 +65,7 @@ static void print_configuration(FILE *out)
         "`500m`. A number\nwithout its unit is refused.\n\n",
         out);
     config_print_markdown("spillway-gateway", GATEWAY_CONFIG_KEYS, GATEWAY_CONFIG_KEY_COUNT, out);
+    print_reload(out);
     fputc('\n', out);
     config_print_markdown("spillway-node", NODE_CONFIG_KEYS, NODE_CONFIG_KEY_COUNT, out);
     print_timeouts(out);
