@@ -2,6 +2,7 @@
 
 #include "gateway/contexts_api.h"
 #include "gateway/debug_api.h"
+#include "gateway/events_api.h"
 #include "gateway/executions_api.h"
 #include "gateway/files_api.h"
 #include "gateway/gateway.h"
@@ -30,7 +31,7 @@
          "Feeds an execution."},                                                                   \
         {HTTP_METHOD_POST, prefix "/extend", sessions_api_extend, "extend",                        \
          "Moves the session's hard end."},                                                         \
-        {HTTP_METHOD_GET, prefix "/events", operators_api_later_session, "events",                 \
+        {HTTP_METHOD_GET, prefix "/events", events_api_events, "events",                           \
          "The result as server-sent events."},                                                     \
         {HTTP_METHOD_GET, prefix "/contexts", contexts_api_all, "contexts",                        \
          "Interpreters that keep their variables."},                                               \

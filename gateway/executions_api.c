@@ -166,7 +166,8 @@ static void begin_session(struct request *r, bool again)
 {
     const struct session_request_defaults defaults = {
         .environments = r->g->environments,
-        .environment = r->g->conf.default_environment,
+        .environment = environments_name_for(r->g->environments, r->g->conf.default_environment,
+                                             slice_of(r->language)),
         .runtime_class = r->g->conf.runtime_class,
         .cleanup = SESSION_CLEANUP_COMPLETION,
         .limits = &r->g->conf.limits,

@@ -63,6 +63,7 @@ struct lookup {
     struct result_query q;
     char execution_id[EXECUTION_ID_SIZE];
     request_step_f *missing;
+    result_reply_f *reply;
 };
 
 static void on_record(const struct slice *value, const struct err *err, void *user)
@@ -82,7 +83,7 @@ static void on_record(const struct slice *value, const struct err *err, void *us
             struct gateway *g = r->g;
             char id[SESSION_ID_SIZE];
             snprintf(id, sizeof(id), "%s", r->id);
-            result_reply_record(r, record, &l->q); /* the request is gone then */
+            l->reply(r, record, &l->q); /* the request is gone then */
             record_cache_put(g->records, id, l->execution_id, record, value->len);
         }
     }
@@ -92,9 +93,16 @@ static void on_record(const struct slice *value, const struct err *err, void *us
 void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,
                          request_step_f *missing)
 {
+    result_reply_stored_as(r, execution_id, q, missing, result_reply_record);
+}
+
+void result_reply_stored_as(struct request *r, const char *execution_id,
+                            const struct result_query *q, request_step_f *missing,
+                            result_reply_f *reply)
+{
     const struct result_record *record = record_cache_get(r->g->records, r->id, execution_id);
     if (record) {
-        result_reply_record(r, record, q);
+        reply(r, record, q);
         return;
     }
     struct lookup *l = mem_alloc(sizeof(*l));
@@ -102,5 +110,6 @@ void result_reply_stored(struct request *r, const char *execution_id, const stru
     l->q = *q;
     snprintf(l->execution_id, sizeof(l->execution_id), "%s", execution_id);
     l->missing = missing;
+    l->reply = reply;
     result_store_get_record(r->g->results, r->id, execution_id, on_record, l);
 }

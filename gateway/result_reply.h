@@ -13,6 +13,12 @@ void result_reply_pending(struct request *r, const struct result_query *q);
 /* 200 with `lost`: it was submitted, and its sandbox went before its end could be seen. */
 void result_reply_lost(struct request *r, const char *execution_id, const struct result_query *q);
 
+/* How a record is told. Ends the request. */
+typedef void result_reply_f(struct request *r, const struct result_record *record,
+                            const struct result_query *q);
+void result_reply_stored_as(struct request *r, const char *execution_id,
+                            const struct result_query *q, request_step_f *missing,
+                            result_reply_f *reply);
 /* Memory, then the result store. `missing` runs when neither has it; an answer of an error is given
  * here when the store cannot be asked. The query is kept by the caller until then. */
 void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,
