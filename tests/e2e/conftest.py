@@ -1,6 +1,7 @@
 """Fixtures: sites started by ./run, one of 8 and one of 64 slots, each for as long as tests use it."""
 import os
 import sys
+import time
 
 import pytest
 
@@ -43,6 +44,9 @@ def site(shared_site):
     yield shared_site
     for name in set(shared_site.node().sessions()) - shared_site.kept:
         shared_site.client.delete(f"/{name}")
+    end = time.monotonic() + 15  # the next test counts slots
+    while set(shared_site.node().sessions()) - shared_site.kept and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
