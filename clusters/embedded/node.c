@@ -7,6 +7,7 @@
 #include "clusters/embedded/node_events.h"
 #include "clusters/embedded/node_object.h"
 #include "clusters/embedded/object_store.h"
+#include "clusters/embedded/orphan_sweep.h"
 #include "clusters/embedded/pod_status.h"
 #include "clusters/embedded/pod_worker.h"
 #include "clusters/embedded/scheduler.h"
@@ -29,6 +30,7 @@ struct node {
     struct pod_worker_env env;
     struct worker_entry *workers;
     struct node_events *events;
+    struct orphan_sweep *sweep;
     struct timer *heartbeat;
     bool round_planned;
     bool shutting_down;
@@ -206,6 +208,7 @@ struct node *node_new(struct loop *l, const struct node_config *config, struct o
         .user = n,
     };
     n->events = node_events_new(l, config, store);
+    n->sweep = orphan_sweep_new(l);
     n->heartbeat = timer_new(loop_world(l), on_heartbeat, n);
     return n;
 }
@@ -223,6 +226,7 @@ void node_free(struct node **node)
         free(e);
     }
     node_events_free(&n->events);
+    orphan_sweep_free(&n->sweep);
     timer_free(loop_world(n->loop), &n->heartbeat);
     free(n);
     *node = NULL;

@@ -54,7 +54,8 @@ class Answer:
 class Node:
     """One data directory; the program may be started, killed and started again on it."""
 
-    def __init__(self, root, **settings):
+    def __init__(self, root, port=None, **settings):
+        """port: the API also listens on 127.0.0.1 of its network namespace, for clients that know no unix sockets."""
         self.id = uuid.uuid4().hex[:8]
         self.netns = f"spillway-test-{self.id}"
         self.cgroup = f"/spillway-test-{self.id}"
@@ -65,11 +66,12 @@ class Node:
         agent.mkdir()
         (agent / "agent").write_text("#!/bin/sh\ntrap 'exit 0' TERM\necho agent is up\nwhile :; do sleep 0.1; done\n")
         (agent / "agent").chmod(0o755)
-        self.settings = {"listen": [f"unix:{self.socket}"], "data_dir": str(self.dir / "data"), "cgroup_root": self.cgroup,
+        self.settings = {"listen": [f"unix:{self.socket}", *([f"127.0.0.1:{port}"] if port else [])], "data_dir": str(self.dir / "data"), "cgroup_root": self.cgroup,
                          "images": {"box": str(root)}, "agent": {"image": "spillway/agent", "dir": str(agent)},
                          "capacity": {"cpu": "64", "memory": "64Gi", "pods": 64}, "log_level": "debug", **settings}
         (self.dir / "node.json").write_text(json.dumps(self.settings))
         subprocess.run(["ip", "netns", "add", self.netns], check=True)
+        subprocess.run(["ip", "-n", self.netns, "link", "set", "lo", "up"], check=True)
         self.process = None
         self.start()
 
@@ -173,6 +175,15 @@ class Node:
     def cgroup_file(self, controller, pod, name):
         return Path(f"/sys/fs/cgroup/{controller}{self.cgroup}/{pod['metadata']['uid']}/{name}").read_text().strip()
 
+    def enter(self, *command):
+        """The command, for subprocess, in the network namespace of the node."""
+        return ["nsenter", f"--net=/run/netns/{self.netns}", *map(str, command)]
+
+    def children(self):
+        """State letter and command of every process whose parent is the node."""
+        listed = subprocess.run(["ps", "-o", "stat=,comm=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
+        return listed.stdout.splitlines()
+
     def links(self):
         text = subprocess.run(["ip", "-n", self.netns, "-j", "link"], capture_output=True, text=True, check=True).stdout
         return sorted(link["ifname"] for link in json.loads(text))
@@ -188,6 +199,7 @@ class Node:
             if os.path.isdir(f"/proc/{self.process.pid}/root/sys/fs/cgroup/unified{self.cgroup}") else [],
             "leases": sorted(p.name for p in data.glob("cni/spillway/*") if p.name[0].isdigit()),
             "crun": sorted(str(p) for p in data.glob("crun/*/*")),
+            "runtimes": sorted(str(p) for p in data.glob("runtimes/*/*/*")),
             "run": sorted(os.listdir(data / "run")),
             "mounts": [line for line in mounts.splitlines() if str(data) in line],
             "host_mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(data) in line],
