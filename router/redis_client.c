@@ -272,7 +272,6 @@ static bool send_command(struct redis_client *r, const struct slice *args, int c
 {
     const char *texts[REDIS_ARGS_MAX];
     size_t lengths[REDIS_ARGS_MAX];
-
     if (!r->link || !r->link->context)
         return false;
     for (int i = 0; i < count; i++) {
