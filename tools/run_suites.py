@@ -88,6 +88,8 @@ SUITES = {
     "fuzz": Suite("fuzz", program("tests/fuzz/run"), 30, "a minute of libFuzzer for each parser", default=False, fixed=True),
     "bench": Suite("release", program("tests/bench/run"), 30, "measurements: ratios to nginx and HAProxy, latencies, memory", default=False,
                    needs=([TREE / "tools/packages", "bench"],), fixed=True),
+    "prometheus": Suite("release", by_pytest("prometheus"), 15, "a real Prometheus with the rules and the dashboard of deploy/ on a site",
+                        default=False, needs=([TREE / "tools/packages", "prometheus"],)),
     "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run", second_look=True),
 }
 
