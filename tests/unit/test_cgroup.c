@@ -71,6 +71,30 @@ static void children(void **state)
     assert_non_null(strstr(names, "u2 "));
 }
 
+static void finds_children(void **state)
+{
+    char command[200];
+    pid_t pids[2], child = fork();
+
+    (void)state;
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    assert_true(child > 0);
+    snprintf(command, sizeof command,
+             "mkdir -p memory/s/u pids/s/u; printf '1\\n%d\\n' > memory/s/u/cgroup.procs; "
+             "cp memory/s/u/cgroup.procs pids/s/u/",
+             (int)child);
+    run(command);
+    assert_int_equal(cgroup_find_children(mount_dir, "/s/u", getpid(), pids, 2), 1);
+    assert_int_equal(pids[0], child);
+    assert_int_equal(cgroup_find_children(mount_dir, "/s/u", child, pids, 2), 0);
+    assert_int_equal(cgroup_find_children(mount_dir, "/s/other", getpid(), pids, 2), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
 static void holds(void **state)
 {
     (void)state;
@@ -84,6 +108,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(version_1, make, unmake),
         cmocka_unit_test_setup_teardown(version_2, make, unmake),
         cmocka_unit_test_setup_teardown(children, make, unmake),
+        cmocka_unit_test_setup_teardown(finds_children, make, unmake),
         cmocka_unit_test(holds),
     };
 

@@ -71,12 +71,45 @@ static void fields(void **state)
     assert_false(matches("spec.nodeName=node-2", true));
 }
 
+static void events(void **state)
+{
+    static const struct {
+        const char *text;
+        bool yes;
+    } SAMPLES[] = {
+        {"involvedObject.kind=Pod,involvedObject.name=one,involvedObject.uid=u", true},
+        {"involvedObject.namespace=", true}, /* of the node: it has none */
+        {"involvedObject.name=two", false},
+        {"reason=Started", true},
+        {"reason!=Started", false},
+        {"type=Warning", false},
+        {"source=kubelet,metadata.name=e", true},
+    };
+    struct json_t *event =
+        json_build("{s:{s:s}, s:{s:s, s:s, s:s}, s:s, s:s, s:{s:s}}", "metadata", "name", "e",
+                   "involvedObject", "kind", "Pod", "name", "one", "uid", "u", "reason", "Started",
+                   "type", "Normal", "source", "component", "kubelet");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(SAMPLES); i++) {
+        struct selector *s = NULL;
+        struct err err = {.code = ERR_NONE};
+
+        assert_int_equal(selector_parse_fields(SAMPLES[i].text, true, &s, &err), 0);
+        if (selector_matches(s, event) != SAMPLES[i].yes)
+            fail_msg("%s", SAMPLES[i].text);
+        selector_free(&s);
+    }
+    json_free(event);
+}
+
 static void bad(void **state)
 {
     static const char *const LABELS[] = {"=", "a b",   "a=b c", "a in",   "a in (b", "a,",  ",a",
                                          "!", "a=b=c", "(",     "a in b", "-a=b",    "a=-b"};
-    static const char *const FIELDS[] = {"metadata.name", "a=b", "=", "metadata.name=a,",
-                                         "spec.x!=1"};
+    static const char *const FIELDS[] = {"metadata.name",    "a=b",       "=",
+                                         "metadata.name=a,", "spec.x!=1", "involvedObject.name=a",
+                                         "reason=a"};
     struct selector *s = NULL;
     struct err err = {.code = ERR_NONE};
 
@@ -107,10 +140,8 @@ static void too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(labels),
-        cmocka_unit_test(fields),
-        cmocka_unit_test(bad),
-        cmocka_unit_test(too_many),
+        cmocka_unit_test(labels), cmocka_unit_test(fields),   cmocka_unit_test(events),
+        cmocka_unit_test(bad),    cmocka_unit_test(too_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
