@@ -27,7 +27,7 @@ static void mark_strays(struct process_tree *t, const pid_t *leaders, size_t cou
     pid_t self = getpid();
     for (size_t i = 0; i < t->count; i++) {
         const struct process *p = &t->items[i];
-        if (p->parent != self || p->state == 'Z' || is_leader(p->pid, leaders, count))
+        if (p->parent != self || p->over || is_leader(p->pid, leaders, count))
             continue;
         t->items[i].marked = true;
         process_tree_mark(t, p->pid);

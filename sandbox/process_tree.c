@@ -20,6 +20,19 @@ static bool number(const char **p, const char *end, pid_t *out)
     return *p > start && v <= INT_MAX && (*p == end || !isdigit((unsigned char)**p));
 }
 
+/* The number of threads, 16 fields behind the parent; 1 where the line ends before. */
+static pid_t count_threads(const char *p, const char *end)
+{
+    pid_t count = 1;
+    for (int field = 0; field < 16; field++) {
+        p = memchr(p, ' ', (size_t)(end - p));
+        if (!p)
+            return 1;
+        p++;
+    }
+    return number(&p, end, &count) ? count : 1;
+}
+
 bool process_tree_parse(struct slice stat, struct process *out)
 {
     const char *p = stat.at, *end = stat.at + stat.len;
@@ -31,7 +44,10 @@ bool process_tree_parse(struct slice stat, struct process *out)
         return false;
     out->state = close[2];
     p = close + 4;
-    return number(&p, end, &out->parent);
+    if (!number(&p, end, &out->parent))
+        return false;
+    out->over = out->state == 'Z' && count_threads(p, end) <= 1;
+    return true;
 }
 
 static bool read_stat(int proc, const char *name, struct process *out)
@@ -95,7 +111,7 @@ void process_tree_mark(struct process_tree *t, pid_t root)
         changed = false;
         for (size_t i = 0; i < t->count; i++) {
             struct process *p = &t->items[i];
-            if (!p->marked && p->state != 'Z' && p->pid != root && is_below(t, p, root))
+            if (!p->marked && !p->over && p->pid != root && is_below(t, p, root))
                 p->marked = changed = true;
         }
     }

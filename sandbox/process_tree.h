@@ -10,6 +10,7 @@ struct process {
     pid_t pid;
     pid_t parent;
     char state; /* R S D Z T … */
+    bool over;  /* a zombie, with all its threads */
     bool marked;
 };
 
@@ -23,5 +24,6 @@ bool process_tree_read(struct process_tree *t);
 void process_tree_fini(struct process_tree *t);
 /* One /proc/PID/stat: "PID (COMM) STATE PPID …", where COMM may hold anything. */
 bool process_tree_parse(struct slice stat, struct process *out);
-/* Marks all descendants of `root`, not itself. Zombies are not marked: they are over. */
+/* Marks all descendants of `root`, not itself, but those that are over. A zombie whose threads live
+ * on is marked: only its first thread has ended. */
 void process_tree_mark(struct process_tree *t, pid_t root);

@@ -56,6 +56,19 @@ def test_normal_end_kills_daemons_too(fresh):
     assert survivors(fresh) == []
 
 
+def test_timeout_kills_a_process_whose_first_thread_has_ended(fresh):
+    """/proc calls it a zombie, and so its children's parent is one."""
+    code = """
+import ctypes, subprocess, threading, time
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+subprocess.Popen(["sleep", "600"])
+ctypes.CDLL(None).syscall(60, 0)
+"""
+    r = fresh.run("python", code, timeout_seconds=1)
+    assert r["status"] == "timeout" and r["execution_time"] < 2.5
+    assert survivors(fresh) == []
+
+
 def test_grandchild_that_keeps_stdout_open(fresh):
     """A3"""
     begin = time.monotonic()
