@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -23,15 +24,16 @@
      CLONE_NEWCGROUP)
 
 enum rule_kind {
-    RULE_DENY,          /* EPERM */
-    RULE_ABSENT,        /* ENOSYS: libc falls back */
-    RULE_TARGET,        /* arg 0 is a process that must not be a protected one */
-    RULE_TWO_TARGETS,   /* arg 0 and arg 1 */
-    RULE_ONLY_SELF,     /* arg 0 must be 0 */
-    RULE_WHICH_FROM_0,  /* setpriority: which (0 process, 1 group, 2 user), who */
-    RULE_WHICH_FROM_1,  /* ioprio_set: which (1 process, 2 group, 3 user), who */
-    RULE_NO_NAMESPACES, /* clone: flags */
-    RULE_NO_OWNER       /* fcntl: SIGIO, or any signal, to a process of the caller's choice */
+    RULE_DENY,           /* EPERM */
+    RULE_ABSENT,         /* ENOSYS: libc falls back */
+    RULE_TARGET,         /* arg 0 is a process that must not be a protected one */
+    RULE_TWO_TARGETS,    /* arg 0 and arg 1 */
+    RULE_ONLY_SELF,      /* arg 0 must be 0 */
+    RULE_WHICH_FROM_0,   /* setpriority: which (0 process, 1 group, 2 user), who */
+    RULE_WHICH_FROM_1,   /* ioprio_set: which (1 process, 2 group, 3 user), who */
+    RULE_NO_NAMESPACES,  /* clone: flags */
+    RULE_NO_OWNER,       /* fcntl: SIGIO, or any signal, to a process of the caller's choice */
+    RULE_NO_SOCKET_OWNER /* ioctl: the same, of a socket or a terminal */
 };
 
 struct rule {
@@ -59,6 +61,7 @@ static const struct rule RULES[] = {
     {SYS_migrate_pages, RULE_ONLY_SELF},
     {SYS_move_pages, RULE_ONLY_SELF},
     {SYS_fcntl, RULE_NO_OWNER},
+    {SYS_ioctl, RULE_NO_SOCKET_OWNER},
     {SYS_ptrace, RULE_DENY},
     {SYS_process_vm_readv, RULE_DENY},
     {SYS_process_vm_writev, RULE_DENY},
@@ -186,6 +189,11 @@ static void add_checks(struct seccomp_filter *f, enum rule_kind kind, pid_t lead
         break;
     case RULE_NO_OWNER:
         check_fcntl(f);
+        break;
+    case RULE_NO_SOCKET_OWNER:
+        load_arg(f, 1);
+        deny_if(f, FIOSETOWN);
+        deny_if(f, SIOCSPGRP);
         break;
     }
     add_return(f, SECCOMP_RET_ALLOW);

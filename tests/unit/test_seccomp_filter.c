@@ -112,6 +112,10 @@ static void namespaces_and_the_rest(void **state)
     assert_int_equal(call(SYS_fcntl, 0, 8, 0), SECCOMP_RET_ALLOW);
     assert_int_equal(call(SYS_fcntl, 0, 15, 0), EPERM_RET);
     assert_int_equal(call(SYS_fcntl, 0, 1, 1), SECCOMP_RET_ALLOW);
+    assert_int_equal(call(SYS_ioctl, 3, 0x8901, 0), EPERM_RET); /* FIOSETOWN */
+    assert_int_equal(call(SYS_ioctl, 3, 0x8902, 0), EPERM_RET); /* SIOCSPGRP */
+    assert_int_equal(call(SYS_ioctl, 3, UINT64_C(0x100008901), 0), EPERM_RET);
+    assert_int_equal(call(SYS_ioctl, 3, 0x5401, 0), SECCOMP_RET_ALLOW);
     const int denied[] = {
         SYS_ptrace, SYS_process_vm_readv, SYS_unshare,        SYS_mount,          SYS_bpf,
         SYS_keyctl, SYS_userfaultfd,      SYS_io_uring_setup, SYS_perf_event_open};
