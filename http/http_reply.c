@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "http/http_connection.h"
+#include "http/problem.h"
 #include <stdio.h>
 
 #define HEAD_BYTES 512 /* status line and our own fields */
@@ -152,8 +153,10 @@ void http_reply_json(struct http_exchange *x, int status, struct json_t *body)
     buf_init(&text, JSON_MAX);
     json_print(body, &text);
     json_free(body);
-    INVARIANT(!text.overflowed);
-    http_reply(x, status, "application/json", buf_slice(&text));
+    if (text.overflowed)
+        problem_replyf(x, ERR_INTERNAL, "the answer is longer than %zu bytes", JSON_MAX);
+    else
+        http_reply(x, status, "application/json", buf_slice(&text));
     buf_fini(&text);
 }
 

@@ -328,13 +328,23 @@ void execution_calls_result(struct http_exchange *x, const struct http_route_mat
         reply_pending(x, a, &q);
 }
 
+/* Each may have megabytes of them: a list says what there is, not what came of it. */
+static struct json_t *without_values(struct json_t *meta)
+{
+    static const char *const VALUES[] = {"display", "display_truncated", "result",
+                                         "result_truncated", "error"};
+    for (size_t i = 0; i < ARRAY_LEN(VALUES); i++)
+        json_remove(meta, VALUES[i]);
+    return meta;
+}
+
 void execution_calls_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     (void)m;
     const struct agent *a = agent;
     struct json_t *items = json_new_array();
     for (size_t i = 0; i < a->executions.count; i++)
-        json_add(items, execution_meta(a->executions.items[i]));
+        json_add(items, without_values(execution_meta(a->executions.items[i])));
     struct json_t *body = json_new_object();
     json_set(body, "items", items);
     json_set(body, "continue", json_new_null());

@@ -108,6 +108,10 @@ int result_page_print(const struct result_source *s, const struct result_query *
         rc = page_make(&s->err, "stderr", q->stderr_offset, s->ended, q, &std_err, err);
     if (rc == 0) {
         json_print(s->meta, out);
+        if (out->overflowed) /* a record that no agent of ours wrote */
+            rc = err_set(err, ERR_STORE, "the result is too large to be shown");
+    }
+    if (rc == 0) {
         INVARIANT(out->len > 2 && out->data[out->len - 1] == '}');
         out->len--; /* the outputs are printed by hand: they need not be UTF-8 and may be large */
         page_print(&std_out, &s->out, "stdout", q->base64, out);

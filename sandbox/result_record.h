@@ -6,7 +6,7 @@
 #pragma once
 #include "sandbox/event_stream.h"
 
-#define RESULT_RECORD_MAX ((size_t)10 * 1024 * 1024)
+#define RESULT_RECORD_MAX ((size_t)12 * 1024 * 1024)
 
 struct result_record {
     struct json_t *meta;
