@@ -267,11 +267,17 @@ static void ask_consent(struct ending *e)
     e->call = agent_call_start(e->g, e->s, &req, on_quiesced, e);
 }
 
+/* A pod that only is not ready just now, on a node that does not report, may run code. */
+static bool never_was_ready(const struct session *s)
+{
+    return s->pod_ready_ms == 0 && !session_is_started(s);
+}
+
 static void step_quiesce(struct ending *e)
 {
     if (agent_is_out(e) || !CAUSES[e->cause].asks_agent) {
         go(e, ENDING_STEP_LOOK);
-    } else if (!e->s->pod_ready || !*e->s->agent.host) {
+    } else if (never_was_ready(e->s)) {
         e->agreed = true; /* nothing can have been submitted to a pod that never was ready */
         go(e, ENDING_STEP_TOMBSTONE);
     } else {

@@ -318,6 +318,12 @@ static bool was_just_refused(const struct tender *t)
     return t->s->refused_ms > 0 && now_ms(t) - t->s->refused_ms < REFUSED_PAUSE_MS;
 }
 
+/* Only an agent that can be asked can agree; the deadline needs nobody's word. */
+static bool must_wait(const struct tender *t, const char *word)
+{
+    return cause_of(word) != ENDING_DEADLINE && (was_just_refused(t) || !t->s->pod_ready);
+}
+
 /* Two gateways that took the last slot at once are no news to the watermark: it counts the pod that
  * waits. But where it sees room and the scheduler none, the scheduler knows better. */
 static void note_refusal(struct gateway *g)
@@ -333,7 +339,7 @@ static void check_due(struct tender *t)
 {
     int64_t in_ms;
     const char *word = session_due(t->s, now_ms(t), wall_ms(t), &in_ms);
-    if (word && was_just_refused(t) && cause_of(word) != ENDING_DEADLINE) {
+    if (word && must_wait(t, word)) {
         timer_start(t->g->world, t->due_timer, REFUSED_PAUSE_MS, 0);
     } else if (word) {
         ending_start(t->g, t->s, cause_of(word));
