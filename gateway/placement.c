@@ -13,6 +13,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/remote_placement.h"
 #include "gateway/session_request.h"
+#include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "router/decision.h"
@@ -84,8 +85,10 @@ static void fail(struct placement *p, const struct err *err)
     snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
     LOG(LOG_WARN, "session_refused", KV("session", s->id), KV("code", s->reason),
         KV("detail", err->msg));
-    fsm_move(&s->fsm, SESSION_ERROR);
+    if (!session_is_over(s)) /* its pod came, failed and went before the create's answer */
+        fsm_move(&s->fsm, SESSION_ERROR);
     session_table_remove(g->sessions, s, NULL);
+    session_sync_again(g, s->id);
     free_placement(p);
 }
 

@@ -78,6 +78,13 @@ static void on_pod(const struct kube_pod *before, const struct kube_pod *after, 
         on_seen(g, after);
 }
 
+void session_sync_again(struct gateway *g, const char *id)
+{
+    const struct kube_pod *pod = kube_store_session(g->store, id);
+    if (is_ours(pod))
+        on_seen(g, pod);
+}
+
 void session_sync_start(struct gateway *g)
 {
     kube_store_subscribe(g->store, on_pod, g);

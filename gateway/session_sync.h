@@ -6,3 +6,6 @@ struct gateway;
 
 /* Subscribes to the gateway's store; for its life. */
 void session_sync_start(struct gateway *g);
+/* Takes up the pod of this id, if there is one, that was passed by while a placement worked on the
+ * id. */
+void session_sync_again(struct gateway *g, const char *id);
