@@ -27,6 +27,7 @@ struct agent_call {
     char *idempotency_key;
     int64_t total_ms;
     size_t reply_max;
+    int key_used; /* of the site's keys */
     bool other_key_tried;
     bool cancelled; /* while a deferred callback is still to come */
     bool deferred;
@@ -90,7 +91,8 @@ static void on_fetched(int status, struct slice body, const struct err *err, boo
     if (!err && status == 401 && !c->other_key_tried && c->g->keys.count > 1) {
         /* The pod is from before, or after, a rotation that this gateway sees otherwise. */
         c->other_key_tried = true;
-        c->s->key_index = 1 - c->s->key_index;
+        if (c->s->key_index == c->key_used) /* else another call has found out already */
+            c->s->key_index = 1 - c->s->key_index;
         send_call(c);
         return;
     }
@@ -101,6 +103,7 @@ static void send_call(struct agent_call *c)
 {
     char authorization[AGENT_CALL_AUTHORIZATION_SIZE];
     agent_call_authorization(c->g, c->s, authorization);
+    c->key_used = c->s->key_index;
     struct http_header headers[3];
     unsigned count = 0;
     headers[count++] = (struct http_header){slice_of("Authorization"), slice_of(authorization)};
