@@ -3,7 +3,6 @@
 #include "base/json.h"
 #include "gateway/agent_relay.h"
 #include "gateway/locate.h"
-#include "gateway/record_cache.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
 #include "http/http_reply.h"
@@ -114,6 +113,8 @@ static void relay(struct request *r)
     agent_relay_start(r, r->s, &how);
 }
 
+static void located(struct request *r, const struct located *where);
+
 static void of_living(struct request *r)
 {
     struct session *s = r->s;
@@ -124,12 +125,19 @@ static void of_living(struct request *r)
         request_problem(r, &err);
         return;
     }
+    if (session_table_get(r->g->sessions, s->id) != s) { /* it ended while the call waited */
+        session_unref(s);
+        r->s = NULL;
+        request_locate(r, located);
+        return;
+    }
     bool started = session_is_started(s) && !session_is_over(s);
     const char *eid = *q.execution_id ? q.execution_id : s->last_execution;
     bool leaving = session_state(s) == SESSION_STOPPING && *eid;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", eid);
     /* What is known to be here, or of an earlier session of this id, its agent need not tell. */
-    bool kept = *q.execution_id && record_cache_get(r->g->records, s->id, eid);
+    int64_t since_ms = s->spec.again ? 0 : s->created_ms;
+    bool kept = *q.execution_id && result_reply_cached(r, eid, since_ms);
     bool earlier = s->spec.again && *q.execution_id && !json_get(s->executions, eid);
     if (started && (kept || earlier || leaving))
         result_reply_stored_as(r, eid, &q, relay, reply_record);

@@ -51,7 +51,8 @@ static void on_submitted(int status, struct slice body, const struct err *err, v
         request_problem(r, err);
         return;
     }
-    if (status / 100 == 2 && json_members_text(body, "execution_id", eid, sizeof(eid))) {
+    if (status / 100 == 2 && json_members_text(body, "execution_id", eid, sizeof(eid)) &&
+        session_id_is_name(slice_of(eid))) {
         session_see_execution(r->s, eid, status == 202, world_wall_ms(r->g->world));
         session_table_changed(r->g->sessions, r->s);
         gateway_metrics_execution(r->g->metrics, r->language);
@@ -123,6 +124,7 @@ static void wait_ready(struct request *r)
     } else if (may_begin_anew) {
         session_unref(s);
         r->s = NULL;
+        r->recalled = false; /* it may have run in the one that ended meanwhile */
         proceed(r);
     } else if (session_is_over(s) ||
                (session_state(s) == SESSION_STOPPING && strcmp(s->reason, "unschedulable") == 0)) {

@@ -9,11 +9,13 @@
 #include <uthash.h>
 
 #define ENTRY_OVERHEAD 512
+#define KEY_SIZE       (SESSION_ID_SIZE + SESSION_ID_SIZE + EXECUTION_ID_SIZE)
 
 struct entry {
-    char key[SESSION_ID_SIZE + EXECUTION_ID_SIZE];
+    char key[KEY_SIZE];
     struct result_record *record;
     size_t bytes;
+    int64_t put_ms;
     UT_hash_handle hh;
 };
 
@@ -47,19 +49,25 @@ void record_cache_free(struct record_cache **c)
     *c = NULL;
 }
 
-static struct entry *find(struct record_cache *c, const char *session_id, const char *execution_id)
+/* None of the three has a slash. */
+static void print_key(const struct record_key *k, char out[KEY_SIZE])
 {
-    char key[SESSION_ID_SIZE + EXECUTION_ID_SIZE];
+    snprintf(out, KEY_SIZE, "%s/%s/%s", k->tenant, k->session_id, k->execution_id);
+}
+
+static struct entry *find(struct record_cache *c, const struct record_key *k)
+{
+    char key[KEY_SIZE];
     struct entry *e;
-    snprintf(key, sizeof(key), "%s/%s", session_id, execution_id);
+    print_key(k, key);
     HASH_FIND_STR(c->entries, key, e);
     return e;
 }
 
-void record_cache_put(struct record_cache *c, const char *session_id, const char *execution_id,
+void record_cache_put(struct record_cache *c, const struct record_key *k, int64_t now_ms,
                       struct result_record *record, size_t bytes)
 {
-    struct entry *e = find(c, session_id, execution_id);
+    struct entry *e = find(c, k);
     if (e)
         drop(c, e);
     bytes += ENTRY_OVERHEAD;
@@ -70,17 +78,22 @@ void record_cache_put(struct record_cache *c, const char *session_id, const char
     while (c->bytes + bytes > c->bytes_max)
         drop(c, c->entries);
     e = mem_alloc(sizeof(*e));
-    snprintf(e->key, sizeof(e->key), "%s/%s", session_id, execution_id);
+    print_key(k, e->key);
+    e->put_ms = now_ms;
     e->record = record;
     e->bytes = bytes;
     c->bytes += bytes;
     HASH_ADD_STR(c->entries, key, e);
 }
 
-const struct result_record *record_cache_get(struct record_cache *c, const char *session_id,
-                                             const char *execution_id)
+const struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
+                                             int64_t since_ms)
 {
-    struct entry *e = find(c, session_id, execution_id);
+    struct entry *e = find(c, k);
+    if (e && e->put_ms < since_ms) {
+        drop(c, e);
+        e = NULL;
+    }
     if (!e)
         return NULL;
     HASH_DEL(c->entries, e); /* to the end of the order */

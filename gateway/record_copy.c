@@ -116,7 +116,8 @@ static void on_record(int status, struct slice body, const struct err *err, void
         finish(c, &bad);
         return;
     }
-    record_cache_put(c->g->records, c->s->id, current(c), record, body.len);
+    const struct record_key key = {c->s->tenant, c->s->id, current(c)};
+    record_cache_put(c->g->records, &key, world_now_ms(c->g->world), record, body.len);
     c->in_store = true;
     result_store_put_record(c->g->results, c->s->id, current(c), body, on_stored, c);
 }

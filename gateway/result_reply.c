@@ -17,15 +17,18 @@ static void reply_source(struct request *r, const struct result_source *source,
     struct buf text;
     struct err err;
     buf_init(&text, RESULT_PAGE_MAX);
-    const char *eid = json_get_text(source->meta, "execution_id", NULL);
+    const char *eid = json_get_text(source->meta, "execution_id", "");
+    const char *status = json_get_text(source->meta, "status", "");
     if (result_page_print(source, q, &text, &err) < 0) {
         buf_fini(&text);
         request_problem(r, &err);
         return;
     }
-    if (eid)
+    /* A record is an agent's word: what is no name does not become a header field. */
+    if (session_id_is_name(slice_of(eid)))
         http_reply_header(r->x, "Spillway-Execution-Id", eid);
-    http_reply_header(r->x, "Spillway-Execution-Status", json_get_text(source->meta, "status", ""));
+    if (session_id_is_name(slice_of(status)))
+        http_reply_header(r->x, "Spillway-Execution-Status", status);
     request_reply(r, 200, "application/json", buf_slice(&text));
     buf_fini(&text);
 }
@@ -81,13 +84,23 @@ static void on_record(const struct slice *value, const struct err *err, void *us
             request_problem(r, &bad);
         } else {
             struct gateway *g = r->g;
-            char id[SESSION_ID_SIZE];
+            char id[SESSION_ID_SIZE], tenant[SESSION_ID_SIZE];
+            const struct record_key key = {tenant, id, l->execution_id};
             snprintf(id, sizeof(id), "%s", r->id);
+            snprintf(tenant, sizeof(tenant), "%s", r->tenant);
             l->reply(r, record, &l->q); /* the request is gone then */
-            record_cache_put(g->records, id, l->execution_id, record, value->len);
+            record_cache_put(g->records, &key, world_now_ms(g->world), record, value->len);
         }
     }
     free(l);
+}
+
+const struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
+                                                int64_t since_ms)
+{
+    const struct record_key key = {r->tenant, r->id, execution_id};
+    int64_t kept_ms = world_now_ms(r->g->world) - r->g->conf.limits.tombstone_ms;
+    return record_cache_get(r->g->records, &key, since_ms > kept_ms ? since_ms : kept_ms);
 }
 
 void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,
@@ -100,7 +113,7 @@ void result_reply_stored_as(struct request *r, const char *execution_id,
                             const struct result_query *q, request_step_f *missing,
                             result_reply_f *reply)
 {
-    const struct result_record *record = record_cache_get(r->g->records, r->id, execution_id);
+    const struct result_record *record = result_reply_cached(r, execution_id, 0);
     if (record) {
         reply(r, record, q);
         return;

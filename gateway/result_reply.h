@@ -19,6 +19,10 @@ typedef void result_reply_f(struct request *r, const struct result_record *recor
 void result_reply_stored_as(struct request *r, const char *execution_id,
                             const struct result_query *q, request_step_f *missing,
                             result_reply_f *reply);
+/* From memory, or NULL: what was put there before `since_ms`, or longer ago than results are kept,
+ * is of another session of this id. */
+const struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
+                                                int64_t since_ms) CHECK_RESULT;
 /* Memory, then the result store. `missing` runs when neither has it; an answer of an error is given
  * here when the store cannot be asked. The query is kept by the caller until then. */
 void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,

@@ -5,7 +5,6 @@
 #include "gateway/agent_relay.h"
 #include "gateway/executions_api.h"
 #include "gateway/locate.h"
-#include "gateway/record_cache.h"
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
@@ -63,7 +62,8 @@ static void result_of_started(struct request *r, const struct result_query *q)
     const char *eid = finished(s, q);
     /* Of an earlier session of this id: its agent is gone, its results are kept. */
     bool earlier = s->spec.again && *q->execution_id && !json_get(s->executions, q->execution_id);
-    const struct result_record *record = eid ? record_cache_get(r->g->records, s->id, eid) : NULL;
+    int64_t since_ms = s->spec.again ? 0 : s->created_ms;
+    const struct result_record *record = eid ? result_reply_cached(r, eid, since_ms) : NULL;
     if (record)
         result_reply_record(r, record, q);
     else if (earlier || (session_state(s) == SESSION_STOPPING && *s->last_execution))
@@ -88,7 +88,7 @@ static void result_of_unheard(struct request *r, const struct result_query *q)
 {
     const struct session *s = r->s;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", q->execution_id);
-    if (is_going(s))
+    if (is_going(s) || s->spec.again) /* or of an earlier session of this id */
         result_reply_stored(r, r->execution_id, q, result_missing);
     else if (s->pod_ready && s->activity_seen_ms == 0)
         request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");

@@ -3,6 +3,8 @@
 #include "sandbox/result_record.h"
 #include "tests/unit/unit.h"
 
+#define KEY(tenant, session, execution) (&(const struct record_key){tenant, session, execution})
+
 static struct result_record *some_record(void)
 {
     struct err err;
@@ -18,20 +20,33 @@ static void the_least_recently_used_goes_first(void **state)
 {
     (void)state;
     struct record_cache *c = record_cache_new(4096);
-    record_cache_put(c, "s", "a", some_record(), 1000);
-    record_cache_put(c, "s", "b", some_record(), 1000);
-    assert_non_null(record_cache_get(c, "s", "a"));
-    record_cache_put(c, "s", "c", some_record(), 1000);
-    assert_null(record_cache_get(c, "s", "b"));
-    assert_non_null(record_cache_get(c, "s", "a"));
-    assert_non_null(record_cache_get(c, "s", "c"));
-    assert_null(record_cache_get(c, "t", "a"));
+    record_cache_put(c, KEY("a", "s", "a"), 7, some_record(), 1000);
+    record_cache_put(c, KEY("a", "s", "b"), 7, some_record(), 1000);
+    assert_non_null(record_cache_get(c, KEY("a", "s", "a"), 0));
+    record_cache_put(c, KEY("a", "s", "c"), 7, some_record(), 1000);
+    assert_null(record_cache_get(c, KEY("a", "s", "b"), 0));
+    assert_non_null(record_cache_get(c, KEY("a", "s", "a"), 0));
+    assert_non_null(record_cache_get(c, KEY("a", "s", "c"), 0));
+    assert_null(record_cache_get(c, KEY("a", "t", "a"), 0));
     assert_true(record_cache_bytes(c) <= 4096);
-    record_cache_put(c, "s", "huge", some_record(), 5000); /* does not push the others out */
-    assert_null(record_cache_get(c, "s", "huge"));
-    assert_non_null(record_cache_get(c, "s", "a"));
-    record_cache_put(c, "s", "a", some_record(), 10); /* replaces */
-    assert_non_null(record_cache_get(c, "s", "a"));
+    record_cache_put(c, KEY("a", "s", "huge"), 7, some_record(),
+                     5000); /* does not push the others out */
+    assert_null(record_cache_get(c, KEY("a", "s", "huge"), 0));
+    assert_non_null(record_cache_get(c, KEY("a", "s", "a"), 0));
+    record_cache_put(c, KEY("a", "s", "a"), 7, some_record(), 10); /* replaces */
+    assert_non_null(record_cache_get(c, KEY("a", "s", "a"), 0));
+    record_cache_free(&c);
+}
+
+static void ids_that_come_back_are_another_tenants_or_of_another_time(void **state)
+{
+    (void)state;
+    struct record_cache *c = record_cache_new(4096);
+    record_cache_put(c, KEY("a", "s", "e"), 100, some_record(), 10);
+    assert_null(record_cache_get(c, KEY("b", "s", "e"), 0));
+    assert_non_null(record_cache_get(c, KEY("a", "s", "e"), 100));
+    assert_null(record_cache_get(c, KEY("a", "s", "e"), 101));
+    assert_int_equal(record_cache_bytes(c), 0);
     record_cache_free(&c);
 }
 
@@ -39,6 +54,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_recently_used_goes_first),
+        cmocka_unit_test(ids_that_come_back_are_another_tenants_or_of_another_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
