@@ -9,9 +9,11 @@
 
 #define ENV_COUNT_MAX      128
 #define METADATA_BYTES_MAX ((size_t)16 * 1024)
-#define MILLICPU_MIN       10
-#define MEMORY_MIN         ((int64_t)16 * 1024 * 1024)
-#define DISK_MIN           ((int64_t)1024 * 1024)
+#define METADATA_DEPTH_MAX                                                                         \
+    16 /* it is read back from inside other objects, which have a limit too */
+#define MILLICPU_MIN 10
+#define MEMORY_MIN   ((int64_t)16 * 1024 * 1024)
+#define DISK_MIN     ((int64_t)1024 * 1024)
 
 static int refuse_unknown(const struct json_t *object, const char *const *known, size_t count,
                           const char *where, struct err *err)
@@ -153,6 +155,24 @@ static int read_env(struct session_request *r, const struct json_t *body, struct
     return 0;
 }
 
+static bool is_deeper(const struct json_t *j, int levels)
+{
+    const char *key;
+    struct json_t *value;
+    void *it = NULL;
+    if (!json_is_object(j) && !json_is_array(j))
+        return false;
+    if (levels == 0)
+        return true;
+    for (size_t i = 0; json_is_array(j) && i < json_count(j); i++)
+        if (is_deeper(json_item(j, i), levels - 1))
+            return true;
+    while (json_is_object(j) && (it = json_next(j, it, &key, &value)))
+        if (is_deeper(value, levels - 1))
+            return true;
+    return false;
+}
+
 static int read_metadata(struct session_spec *s, const struct json_t *body, struct err *err)
 {
     struct json_t *metadata = json_get(body, "metadata");
@@ -161,6 +181,9 @@ static int read_metadata(struct session_spec *s, const struct json_t *body, stru
         return 0;
     if (!json_is_object(metadata))
         return err_set(err, ERR_INVALID_ARGUMENT, "metadata must be an object");
+    if (is_deeper(metadata, METADATA_DEPTH_MAX))
+        return err_set(err, ERR_LIMIT_EXCEEDED, "metadata: the maximum is %d levels",
+                       METADATA_DEPTH_MAX);
     buf_init(&text, METADATA_BYTES_MAX);
     json_print(metadata, &text);
     bool fits = !text.overflowed;

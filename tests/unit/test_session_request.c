@@ -92,6 +92,7 @@ static void what_is_wrong_is_refused_by_name(void **state)
         {"{\"env\":{\"SPILLWAY_X\":\"x\"}}", ERR_INVALID_ARGUMENT, "SPILLWAY_X"},
         {"{\"env\":{\"A\":5}}", ERR_INVALID_ARGUMENT, "'A'"},
         {"{\"metadata\":[]}", ERR_INVALID_ARGUMENT, "metadata"},
+        {"{\"metadata\":{\"a\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}}", ERR_LIMIT_EXCEEDED, "levels"},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct session_request r;
