@@ -4,7 +4,6 @@ import json
 import time
 import urllib.parse
 
-from harness.client import Client
 from harness.session import Session
 
 
@@ -68,15 +67,15 @@ def test_events_come_as_they_happen_and_end_with_the_exit(shared_session):
 
 def test_another_gateway_goes_on_with_the_same_numbers(site, shared_session):
     eid = shared_session.submit(COUNT, "bash")
-    one = Stream(Client(site.gateways[0]["url"]), f"{shared_session.base}/events?execution_id={eid}")
+    one = Stream(site.client_of(site.gateways[0]["name"]), f"{shared_session.base}/events?execution_id={eid}")
     begun = []
     for event in one:
         begun.append(event)
         if len(begun) == 2:
             break
     one.close()
-    rest = events(Client(site.gateways[1]["url"]), shared_session, eid, last=begun[-1][0])
-    whole = events(Client(site.gateways[2]["url"]), shared_session, eid)
+    rest = events(site.client_of(site.gateways[1]["name"]), shared_session, eid, last=begun[-1][0])
+    whole = events(site.client_of(site.gateways[2]["name"]), shared_session, eid)
     assert begun + rest == whole and whole[-1][1] == "exit"
 
 
@@ -88,7 +87,7 @@ def test_after_the_pod_they_come_from_the_store(client, site):
     live = events(client, session, eid)
     session.end()
     for gateway in range(3):
-        assert events(Client(site.gateways[gateway]["url"]), session, eid) == live
+        assert events(site.client_of(site.gateways[gateway]["name"]), session, eid) == live
     assert events(client, session, eid, last=1) == live[1:]
     stream = Stream(client, f"{session.base}/events?execution_id={eid}", last=live[-1][0])
     assert stream.reply.status == 204

@@ -66,7 +66,7 @@ LANGUAGES = [
              unicode='import java.io.PrintStream;\n\npublic class Main {\n    public static void main(String[] args) throws Exception {\n'
                      f'        new PrintStream(System.out, true, "UTF-8").println("{TEXT}");\n    }}\n}}',
              broken="public class Main { int x = \"text\"; }",
-             wrong="public class Main {\n    public static void main(String[] args) {\n        System.out.println(new int[1][0][1]);\n    }\n}",
+             wrong="public class Main {\n    public static void main(String[] args) {\n        int[] a = new int[1];\n        System.out.println(a[1]);\n    }\n}",
              forever="public class Main {\n    public static void main(String[] args) {\n        for (;;);\n    }\n}",
              lines='import java.io.*;\n\npublic class Main {\n    public static void main(String[] args) throws IOException {\n'
                    '        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));\n'
