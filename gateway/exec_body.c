@@ -43,3 +43,14 @@ int exec_body_from_execute(struct slice body, char *language, size_t language_si
         return err_set(err, ERR_BAD_JSON, "the body is not a JSON object");
     return 0;
 }
+
+int exec_body_from_run(struct slice body, char *language, size_t language_size, struct buf *out,
+                       struct err *err)
+{
+    int rc = exec_body_from_execute(body, language, language_size, out, err);
+    if (rc < 0)
+        return rc;
+    out->len--; /* the closing brace */
+    buf_add_text(out, out->len > 1 ? ",\"one_shot\":true}" : "\"one_shot\":true}");
+    return 0;
+}

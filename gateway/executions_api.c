@@ -380,3 +380,74 @@ void executions_api_execute(struct http_exchange *x, const struct http_route_mat
     else
         request_collect(r, EXEC_BODY_MAX, execute_collected);
 }
+
+/* -- one-shot: a session of its own, which goes when the run has ended -- */
+
+static void run_collected(struct request *r)
+{
+    struct buf body;
+    struct err err;
+    char where[96];
+    buf_init(&body, EXEC_BODY_RUN_MAX + 64);
+    if (exec_body_from_run(buf_slice(&r->body), r->language, sizeof(r->language), &body, &err) <
+        0) {
+        buf_fini(&body);
+        request_problem(r, &err);
+        return;
+    }
+    buf_fini(&r->body);
+    r->body = body;
+    snprintf(where, sizeof(where), "/api/run/%s", r->id);
+    http_reply_header(r->x, "Location", where);
+    proceed(r);
+}
+
+/* With a key the same session again, and in it the same execution. */
+static int choose_run_id(struct request *r, struct err *err)
+{
+    struct slice key = http_head_get(http_exchange_head(r->x), "Idempotency-Key");
+    if (*r->explicit_id)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "a run has a session of its own: X-Session-Id is not for it");
+    if (key.at)
+        session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
+    else if (*r->minted_id)
+        snprintf(r->id, sizeof(r->id), "%s", r->minted_id);
+    else {
+        r->id[0] = 's';
+        world_random_hex(r->g->world, r->id + 1, 16);
+    }
+    http_exchange_set_session_id(r->x, r->id);
+    return 0;
+}
+
+static void run(struct http_exchange *x, const struct http_route_match *m, struct gateway *g,
+                int64_t wait_s)
+{
+    struct request *r = request_open(g, x, m, (struct slice){0}, REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    r->until_ms = r->begun_ms + g->conf.limits.ready_wait_ms;
+    r->wait_s = wait_s;
+    int rc = check_fields(r, &err);
+    if (rc == 0)
+        rc = check_type(r, false, &err);
+    if (rc == 0)
+        rc = choose_run_id(r, &err);
+    if (rc < 0)
+        request_problem(r, &err);
+    else
+        request_collect(r, EXEC_BODY_RUN_MAX, run_collected);
+}
+
+void executions_api_run(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    run(x, m, user, 0);
+}
+
+void executions_api_run_sync(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    run(x, m, g, g->conf.limits.wait_max_ms / 1000);
+}

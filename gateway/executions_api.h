@@ -7,6 +7,9 @@ http_route_f executions_api_exec; /* POST …/exec/{language} */
 http_route_f
     executions_api_execute; /* POST …/execute: language in the body, answers with the result */
 
+http_route_f executions_api_run;      /* POST /api/run: in a session of its own */
+http_route_f executions_api_run_sync; /* POST /api/run/sync: answers with the result */
+
 /* results_api.c */
 http_route_f executions_api_result;
 http_route_f executions_api_list;

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/result_query.h"
+#include "sandbox/run_files.h"
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -236,6 +237,24 @@ static int read_event(const struct json_t *v, const struct agent_limits *limits,
     return fits ? 0 : err_set(err, ERR_PAYLOAD_TOO_LARGE, "event is too large");
 }
 
+static int read_files(const struct json_t *v, const struct agent_limits *limits,
+                      struct exec_request *out, struct err *err)
+{
+    (void)limits;
+    int rc = run_files_check(v, err);
+    if (rc == 0)
+        out->files = json_copy(v);
+    return rc;
+}
+
+static int read_one_shot(const struct json_t *v, const struct agent_limits *limits,
+                         struct exec_request *out, struct err *err)
+{
+    (void)limits;
+    out->one_shot = json_true(v);
+    return json_is_bool(v) ? 0 : not_a(err, "one_shot", "true or false");
+}
+
 static int not_yet(struct err *err, const char *member)
 {
     return err_set(err, ERR_NOT_IMPLEMENTED, "%s is not supported by this version", member);
@@ -258,6 +277,8 @@ static const struct {
     {"context", read_context},
     {"stdin_file", NULL},
     {"event", read_event},
+    {"files", read_files},
+    {"one_shot", read_one_shot},
 };
 
 static int read_member(const char *key, const struct json_t *value,
@@ -347,6 +368,7 @@ int exec_request_parse_text(struct slice body, const char *language,
 
 void exec_request_fini(struct exec_request *r)
 {
+    json_free(r->files);
     free(r->code);
     free(r->stdin_data);
     free(r->event);

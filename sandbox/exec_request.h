@@ -23,6 +23,8 @@ struct text_list {
     size_t count;
 };
 
+struct json_t;
+
 struct exec_request {
     char execution_id[65]; /* "": not named in the body */
     char context[65];      /* "": an interpreter of its own */
@@ -34,9 +36,11 @@ struct exec_request {
     size_t stdin_len;
     bool stdin_open;
     bool background;
-    int64_t timeout_ms; /* 0: none, of a background execution only */
-    char *cwd;          /* NULL: the workspace */
-    char *filename;     /* NULL: the language's */
+    bool one_shot;        /* its session is its own: the answer calls it a run */
+    struct json_t *files; /* run_files.h; NULL: none */
+    int64_t timeout_ms;   /* 0: none, of a background execution only */
+    char *cwd;            /* NULL: the workspace */
+    char *filename;       /* NULL: the language's */
     struct text_list args;
     struct text_list env;
     char fingerprint[DIGEST_HEX]; /* of language and canonical body: the same run or another? */

@@ -8,6 +8,7 @@
 #include "sandbox/result_pending.h"
 #include "sandbox/result_query.h"
 #include "sandbox/result_record.h"
+#include "sandbox/run_files.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +26,18 @@ static void reply_brief(struct http_exchange *x, const struct agent *a, int http
     http_reply_json(
         x, http_status,
         json_build("{s:s,s:s,s:s}", "execution_id", id, "status", status, "result", link));
+    free(link);
+}
+
+/* The session is the run's own, and its name is the run's. */
+static void reply_run(struct http_exchange *x, const struct agent *a, int http_status,
+                      const char *id, const char *status)
+{
+    char *link = mem_format("/api/run/%s", a->session_id);
+    set_fields(x, id, status);
+    http_reply_json(x, http_status,
+                    json_build("{s:s,s:s,s:s,s:s}", "run_id", a->session_id, "execution_id", id,
+                               "status", status, "result", link));
     free(link);
 }
 
@@ -86,6 +99,7 @@ struct result_call {
     struct execution *execution; /* held */
     struct result_query query;
     bool end_only; /* exec?wait=: partial output does not answer it */
+    bool one_shot;
 };
 
 static bool answer_result(struct http_exchange *x, void *item, bool time_up)
@@ -95,7 +109,8 @@ static bool answer_result(struct http_exchange *x, void *item, bool time_up)
     bool ended = execution_is_ended(e);
     if (c->end_only && !ended) {
         if (time_up)
-            reply_brief(x, c->agent, 202, execution_id(e), execution_status(e));
+            (c->one_shot ? reply_run : reply_brief)(x, c->agent, 202, execution_id(e),
+                                                    execution_status(e));
         return time_up;
     }
     struct result_source source = execution_source(e, NULL);
@@ -113,10 +128,10 @@ static void result_call_left(void *item)
 }
 
 static void wait_for_result(struct http_exchange *x, struct agent *a, struct execution *e,
-                            const struct result_query *q, bool end_only)
+                            const struct result_query *q, bool end_only, bool one_shot)
 {
     struct result_call *c = mem_alloc(sizeof(*c));
-    *c = (struct result_call){a, e, *q, end_only};
+    *c = (struct result_call){a, e, *q, end_only, one_shot};
     execution_hold(e);
     long_polls_add(a->polls, x, q->wait_s * 1000, answer_result, result_call_left, c);
 }
@@ -129,15 +144,17 @@ struct exec_call {
     bool text; /* the body is the code */
     int64_t wait_s;
     char key[65]; /* Idempotency-Key, or "" */
+    bool one_shot;
 };
 
 static void answer_exec(struct http_exchange *x, const struct exec_call *c, struct execution *e)
 {
     struct result_query q = {.limit = RESULT_LIMIT_MAX, .wait_s = c->wait_s};
     if (c->wait_s == 0)
-        reply_brief(x, c->agent, 202, execution_id(e), execution_status(e));
+        (c->one_shot ? reply_run : reply_brief)(x, c->agent, 202, execution_id(e),
+                                                execution_status(e));
     else
-        wait_for_result(x, c->agent, e, &q, true);
+        wait_for_result(x, c->agent, e, &q, true, c->one_shot);
 }
 
 /* The same id again: the same execution, or another body under its name. True when the exchange was
@@ -175,7 +192,10 @@ static void run(struct http_exchange *x, const struct exec_call *c, struct exec_
     char id[65];
     snprintf(id, sizeof(id), "%s", r->execution_id);
     struct execution *e = NULL;
-    if (may_run(a, &err) == 0)
+    int rc = may_run(a, &err);
+    if (rc == 0 && r->files)
+        rc = run_files_write(r->files, &a->files.workspace, a->world, &err);
+    if (rc == 0)
         e = execution_start(&a->host, id, c->language, r, &err);
     if (!e) {
         problem_reply(x, &err);
@@ -213,6 +233,7 @@ static void on_exec_body(struct http_exchange *x, struct slice body, const struc
         problem_reply(x, failed ? failed : &err);
     } else {
         name_request(c, &r);
+        c->one_shot = r.one_shot;
         if (!answer_known(x, c, &r))
             run(x, c, &r);
         exec_request_fini(&r);
@@ -323,7 +344,7 @@ void execution_calls_result(struct http_exchange *x, const struct http_route_mat
             return;
     }
     if (e)
-        wait_for_result(x, a, e, &q, false);
+        wait_for_result(x, a, e, &q, false, false);
     else
         reply_pending(x, a, &q);
 }
