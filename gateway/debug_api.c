@@ -16,6 +16,7 @@
 #include "http/http_reply.h"
 #include "router/decision.h"
 #include "router/peers.h"
+#include "router/remote.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
 
@@ -187,6 +188,9 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
     placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
     watermark_feed_take(g->feed, &shape, &local);
     decision_make(&in, &d);
+    bool wished = remotes_get(g->remotes, wish) || strcmp(wish, "remote") == 0;
+    if (wished && d.kind != DECISION_LOCAL)
+        d.reason = DECISION_REASON_WISHED;
     enum decision_reason why_not = d.reason;
     const char *goes =
         d.kind == DECISION_LOCAL ? "local" : remote_placement_pick(g, wish, &why_not);

@@ -249,7 +249,8 @@ void remote_session_want(struct session *s)
 bool remote_session_is_fresh(const struct session *s)
 {
     const struct remote_session *r = s->remote;
-    return r && r->synced && r->call && now_ms(r) - remote_seen_ms(r->remote) < SILENCE_MS;
+    return r && r->synced && r->call && remote_is_reachable(r->remote) &&
+           now_ms(r) - remote_seen_ms(r->remote) < SILENCE_MS;
 }
 
 bool remote_session_has_failed(const struct session *s, int64_t since_ms)

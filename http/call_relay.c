@@ -32,6 +32,13 @@ static bool is_left_out(struct slice name)
     return name.len > 9 && strncasecmp(name.at, "Spillway-", 9) == 0;
 }
 
+/* One gateway's words to another. */
+static bool is_kept_back(struct slice name)
+{
+    return slice_eq_nocase(name, "X-Request-Id") || slice_eq_nocase(name, "Spillway-Reason") ||
+           slice_eq_nocase(name, "Spillway-Not-Started");
+}
+
 static bool is_added(const struct call_relay_request *req, struct slice name)
 {
     for (unsigned i = 0; i < req->header_count; i++) {
@@ -151,7 +158,7 @@ static void on_head(struct http_call *c, const struct http_call_head *head, void
     }
     for (unsigned i = 0; i < head->field_count; i++) {
         if (relay_field_comes_out(head->fields, head->field_count, head->fields[i].name) &&
-            !slice_eq_nocase(head->fields[i].name, "X-Request-Id"))
+            !is_kept_back(head->fields[i].name))
             http_reply_field(r->x, head->fields[i].name, head->fields[i].value);
     }
     http_exchange_on_gone(r->x, on_gone, r);

@@ -1,0 +1,430 @@
+"""Overflow to the cloud: the same URL, the same ids, the same answers, and nothing lost, run twice or left behind when the way to
+the cloud, its gateway or Redis goes away."""
+import os
+import signal
+
+import pytest
+
+from harness import problems
+from harness.client import ConnectionLost
+from harness.hybrid import Hybrid
+from harness.session import FINAL, Session, new_id
+from harness.wait import until
+
+pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")), reason="two embedded sites")
+
+
+@pytest.fixture(scope="module")
+def sites():
+    hybrid = Hybrid()
+    try:
+        hybrid.start()
+        hybrid.wait_open()
+        yield hybrid
+    finally:
+        try:
+            hybrid.stop()
+            hybrid.check_nothing_left()
+        finally:
+            hybrid.forget()
+
+
+@pytest.fixture(autouse=True)
+def clean(sites):
+    yield
+    try:
+        heal(sites)
+    finally:
+        sites.empty()
+
+
+def cloud_states(sites):
+    """As each local gateway sees it."""
+    return {sites.client_of(entry["name"]).get("/api/v1/sites").expect(200).json()["items"][1]["state"] for entry in sites.gateways}
+
+
+def cut(sites):
+    """Down, and noticed by every gateway."""
+    sites.link("down")
+    until(lambda: cloud_states(sites) == {"unreachable"}, 60, "all gateways know that the cloud does not answer", every=0.1)
+
+
+def heal(sites):
+    sites.link("up")
+    until(lambda: not cloud_states(sites) & {"unreachable", "unknown"}, 60, "all gateways reach the cloud", every=0.1)
+
+
+# -- the main job --
+
+def test_overflow_and_return(sites):
+    sites.wait_open()
+    made = []
+    while sum(session["placement"]["kind"] == "remote" for _, session in made) < 2:
+        assert len(made) < 8, made
+        session = Session(sites.client)
+        made.append((session, session.create(cleanup="idle")))
+        session.wait_ready()
+    kinds = [session["placement"]["kind"] for _, session in made]
+    assert kinds == ["local"] * kinds.count("local") + ["remote"] * 2 and kinds[0] == "local"
+    for session, created in made:
+        here = created["placement"]["kind"] == "local"
+        assert created["site"] == ("local" if here else "cloud")
+        assert (sites.node() if here else sites.cloud_node()).pod(session.id), f"no pod for {created}"
+        assert not (sites.cloud_node() if here else sites.node()).pod(session.id), f"two pods for {created}"
+        status = session.status()
+        assert {key: status[key] for key in ("session_id", "site", "placement", "created_at", "expires_at")} == \
+               {key: created[key] for key in ("session_id", "site", "placement", "created_at", "expires_at")}
+        assert session.run("import socket; socket.gethostname()")["result"] == repr(session.id)
+    assert made[-1][1]["placement"]["reason"].startswith("local_")
+    for session, _ in made:
+        session.end()
+        assert session.status()["status"] == "stopped"
+    sites.wait_open()
+    back = Session(sites.client)
+    created = until(lambda: (lambda answer: answer if answer["placement"]["kind"] == "local" else None)
+                    (Session(sites.client).create(cleanup="idle")), 60, "a session stays here again", every=1)
+    assert created["site"] == "local"
+    assert back.try_create(placement="cloud").expect(201).json()["site"] == "cloud"
+
+
+def test_fields_say_where(sites):
+    far, near = sites.remote_session(), sites.local_session()
+    for session, site, kind in ((far, "cloud", "remote"), (near, "local", "local")):
+        for reply in (session.status_reply(), session.result_reply(), session.try_exec(code="1", wait=5),
+                      sites.client.get(f"/{session.id}/executions")):
+            assert reply.header("Spillway-Site") == site, reply.headers
+            assert reply.header("Spillway-Placement").startswith(f"{kind}; reason="), reply.headers
+            assert reply.header("Spillway-Session-Id") == session.id
+            assert len([1 for name, _ in reply.headers if name.lower() == "spillway-site"]) == 1
+
+
+def test_wishes(sites):
+    for wish, site in (("cloud", "cloud"), ("remote", "cloud"), ("local", "local")):
+        session = sites.local_session() if wish == "local" else sites.remote_session()
+        assert session.status()["site"] == site
+    problems.check(sites.client.post(f"/{new_id()}", {"placement": "moon"}), 400, "invalid_argument")
+
+
+def test_code_for_an_unknown_id_runs_in_the_cloud_when_it_is_full_here(sites):
+    for _ in range(sites.slots):
+        sites.local_session()
+    session = Session(sites.client)
+    answer = session.run("import socket; print('far'); socket.gethostname()")
+    assert (answer["status"], answer["stdout"], answer["result"]) == ("completed", "far\n", repr(session.id))
+    assert session.status()["placement"]["kind"] == "remote"
+    ended = session.wait_ended()
+    assert (ended["status"], ended["reason"]) == ("stopped", "completion")
+    assert session.result()["stdout"] == "far\n", "the result outlives the pod"
+    again = session.run("'anew'")
+    assert again["result"] == "'anew'"
+
+
+def test_an_execution_id_stays_one_execution_across_lives_and_sites(sites):
+    """Ran in the cloud; the session ended; the same id again, by then with room here: the stored result, no second run."""
+    for _ in range(sites.slots):
+        sites.local_session()
+    session = Session(sites.client)
+    first = session.run("import os; os.urandom(8).hex()", execution_id="once")
+    assert session.status()["placement"]["kind"] == "remote"
+    session.wait_ended()
+    again = session.run("import os; os.urandom(8).hex()", execution_id="once")
+    assert again["result"] == first["result"]
+    sites.empty()
+    sites.local_session(session.id)
+    assert session.run("1", execution_id="other")["result"] == "1"
+    assert session.status()["site"] == "local"
+    assert session.run("import os; os.urandom(8).hex()", execution_id="once")["result"] == first["result"]
+
+
+# -- transparency --
+
+def shape(value, names=()):
+    """What stays of an answer when times, ids, numbers of processes and places are taken out."""
+    if isinstance(value, dict):
+        return {key: shape(item, (*names, key)) for key, item in sorted(value.items())
+                if key not in ("site", "placement", "node", "host", "request_id", "instance")}
+    if isinstance(value, list):
+        return [shape(item, names) for item in value]
+    if names and (names[-1].endswith(("_at", "_time", "_id", "_ms", "seq", "pid", "memory_rss", "detail", "name", "type", "etag")) or "pod" in names):
+        return type(value).__name__
+    return value
+
+
+def answers_to(call):
+    reply = call()
+    kind = (reply.header("Content-Type") or "").split(";")[0]
+    fields = sorted(name.lower() for name, _ in reply.headers if name.lower() not in ("transfer-encoding", "content-length", "connection", "spillway-execution-status"))
+    if kind in ("application/json", "application/problem+json"):
+        return reply.status, kind, fields, shape(reply.json())
+    return reply.status, kind, fields, reply.body
+
+
+def test_the_same_calls_answer_alike(sites):
+    near, far = sites.local_session(metadata={"a": 1}, env={"X": "y"}), sites.remote_session(metadata={"a": 1}, env={"X": "y"})
+    client = sites.client
+
+    def calls(session):
+        one = "one"
+        base = f"/{session.id}"
+        multipart = (b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\n\r\nhello\r\n--b--\r\n")
+        typed = {"Content-Type": "multipart/form-data; boundary=b"}
+        yield "status", lambda: client.get(f"{base}/status")
+        yield "resource form", lambda: client.get(f"/api/v1/sessions/{session.id}")
+        yield "no result yet", lambda: client.get(f"{base}/result")
+        yield "no execution yet", lambda: client.get(f"{base}/executions")
+        yield "run", lambda: client.post(f"{base}/exec/python", {"code": "import os; print(os.environ['X']); 1/0", "execution_id": one},
+                                         params={"wait": 10})
+        yield "the same again", lambda: client.post(
+            f"{base}/exec/python", {"code": "import os; print(os.environ['X']); 1/0", "execution_id": one}, params={"wait": 10})
+        yield "another body", lambda: client.post(f"{base}/exec/python", {"code": "2", "execution_id": one})
+        yield "text", lambda: client.send("POST", f"{base}/exec/python", body=b"6 * 7", params={"wait": 10},
+                                          headers={"Content-Type": "text/plain"})
+        yield "other type", lambda: client.send("POST", f"{base}/exec/python", body=b"x", headers={"Content-Type": "image/png"})
+        yield "no language", lambda: client.post(f"{base}/exec/klingon", {"code": "1"})
+        yield "bad JSON", lambda: client.send("POST", f"{base}/exec/python", body=b"{", headers={"Content-Type": "application/json"})
+        yield "synchronous", lambda: client.post(f"/api/v1/sessions/{session.id}/execute", {"code": "print(1)"})
+        yield "page", lambda: client.get(f"{base}/result", params={"execution_id": one, "stdout_offset": 1})
+        yield "beyond", lambda: client.get(f"{base}/result", params={"execution_id": one, "stdout_offset": 99})
+        yield "bad offset", lambda: client.get(f"{base}/result", params={"stdout_offset": "x"})
+        yield "unknown execution", lambda: client.get(f"{base}/result", params={"execution_id": "nobody"})
+        yield "list", lambda: client.get(f"{base}/executions/{one}")
+        yield "cancel what ended", lambda: client.delete(f"{base}/executions/{one}")
+        yield "stdin of what ended", lambda: client.send("POST", f"{base}/executions/{one}/stdin", body=b"x")
+        yield "extend", lambda: client.post(f"{base}/extend", {"timeout_seconds": 1000})
+        yield "extend too far", lambda: client.post(f"{base}/extend", {"timeout_seconds": 10 ** 9})
+        yield "upload", lambda: client.send("POST", f"{base}/files/upload", body=multipart, headers=typed)
+        yield "upload again", lambda: client.send("POST", f"{base}/files/upload", body=multipart, headers=typed)
+        yield "files", lambda: client.get(f"{base}/files/list")
+        yield "download", lambda: client.get(f"{base}/files/download/f.txt")
+        yield "range", lambda: client.get(f"{base}/files/download/f.txt", headers={"Range": "bytes=1-2"})
+        yield "no file", lambda: client.get(f"{base}/files/download/none")
+        yield "delete file", lambda: client.delete(f"{base}/files/delete/f.txt")
+        yield "no such process", lambda: client.post(f"{base}/process/kill/999999")
+        yield "wrong method", lambda: client.send("PUT", f"{base}/result")
+        yield "create again", lambda: client.post(f"/{session.id}", {"cleanup": "idle"})
+
+    for (what, here), (_, there) in zip(calls(near), calls(far)):
+        left, right = answers_to(here), answers_to(there)
+        assert left == right, f"{what}:\nhere  {left}\nthere {right}"
+
+
+def test_partial_output_and_events(sites):
+    session = sites.remote_session()
+    execution = session.submit("import time\nfor i in range(5):\n    print('line', i, flush=True)\n    time.sleep(0.3)\n")
+    assert session.status()["status"] == "executing"
+    pieces, final = session.output(execution)
+    assert "".join(text for _, text in pieces) == "".join(f"line {i}\n" for i in range(5))
+    assert len([1 for status, _ in pieces if status == "running"]) > 1, "seen while it ran"
+    assert final["status"] == "completed"
+
+
+def test_large_bodies_pass_both_ways(sites):
+    session = sites.remote_session()
+    code = "x = '''" + "a" * 900_000 + "'''\nprint(len(x))"
+    assert session.run(code)["stdout"] == "900000\n"
+    execution = session.submit("import sys\nfor i in range(9000):\n    sys.stdout.write(f'{i:0100d}')\n")
+    pieces, final = session.output(execution)
+    assert final["stdout_total"] == 900_000
+    assert "".join(text for _, text in pieces) == "".join(f"{i:0100d}" for i in range(9000))
+    content = os.urandom(6 * 1024 * 1024)
+    body = (b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"big\"\r\n\r\n" + content + b"\r\n--b--\r\n")
+    sites.client.send("POST", f"/{session.id}/files/upload", body=body,
+                      headers={"Content-Type": "multipart/form-data; boundary=b"}).expect(201)
+    assert sites.client.get(f"/{session.id}/files/download/big").expect(200).body == content
+
+
+def test_every_gateway_serves_it(sites):
+    session = sites.remote_session()
+    run = session.run("7")
+    for entry in sites.gateways:
+        client = sites.client_of(entry["name"])
+        assert client.get(f"/{session.id}/status").expect(200).json()["status"] == "ready"
+        found = client.get(f"/{session.id}/result", params={"execution_id": run["execution_id"]}).expect(200).json()
+        assert found["result"] == "7"
+        assert Session(client, session.id).run("1 + 1")["result"] == "2"
+
+
+def test_polls_are_answered_from_memory(sites):
+    session = sites.remote_session()
+    session.status()
+    name = next(iter(set(sites.routed([session.status_reply().header("X-Request-Id") or ""], 20).values())), None) \
+        if session.status_reply().header("X-Request-Id") else sites.gateways[0]["name"]
+    client = sites.client_of(name)
+    client.get(f"/{session.id}/status").expect(200)
+    before = sites.metrics(name).total("spillway_remote_calls_total", operation="lookup")
+    for _ in range(200):
+        assert client.get(f"/{session.id}/status").expect(200).json()["status"] == "ready"
+    assert sites.metrics(name).total("spillway_remote_calls_total", operation="lookup") == before
+
+
+def test_list_and_sites(sites):
+    far, near = sites.remote_session(), sites.local_session()
+    listed = {session["session_id"]: session for session in sites.client.get("/api/v1/sessions").expect(200).json()["items"]}
+    assert {listed[far.id]["site"], listed[near.id]["site"]} == {"cloud", "local"}
+    only = sites.client.get("/api/v1/sessions", params={"site": "cloud"}).expect(200).json()
+    assert [session["session_id"] for session in only["items"]] == [far.id] and "incomplete" not in only
+    found = {site["name"]: site for site in sites.client.get("/api/v1/sites").expect(200).json()["items"]}
+    assert (found["local"]["kind"], found["cloud"]["kind"]) == ("local", "remote")
+    until(lambda: sites.client.get("/api/v1/sites").json()["items"][1]["sessions"] >= 1, 20, "the cloud's word on our sessions")
+    assert found["cloud"]["last_seen"] and found["cloud"]["slots"] is not None
+    cut(sites)
+    listed = sites.client.get("/api/v1/sessions").expect(200).json()
+    assert listed["incomplete"] == ["cloud"]
+    assert near.id in [session["session_id"] for session in listed["items"]]
+
+
+def test_why_would_it_go_where(sites):
+    name = sites.gateways[0]["name"]
+    route = sites.admin(name, "/debug/route?placement=remote").expect(200).json()
+    assert route["goes"] == "cloud" and route["reason"] == "wished"
+
+
+# -- who may send what --
+
+def test_one_hop_only(sites):
+    cloud = sites.cloud_gateway()
+    cloud.get("/internal/v1/capacity", headers=sites.hop()).expect(200)
+    problems.check(cloud.get("/internal/v1/capacity", headers=sites.hop(**{"Spillway-Hop": "2"})), 508, "loop_detected")
+    problems.check(cloud.get("/internal/v1/capacity", headers=sites.hop(**{"Spillway-Origin": "cloud"})), 508, "loop_detected")
+    absent = cloud.post(f"/{new_id()}/exec/python", {"code": "1"}, headers=sites.hop())
+    problems.check(absent, 404, "session_not_found")
+    assert absent.header("Spillway-Not-Started") == "1", "a forwarded call begins no session"
+
+
+def test_forged_fields_are_refused(sites):
+    session = sites.local_session()
+    forged = {"Spillway-Hop": "1", "Spillway-Tenant": "other", "Spillway-Origin": "cloud"}
+    # nginx takes them out: the call is the client's own.
+    assert sites.client.get(f"/{session.id}/status", headers=forged).expect(200).json()["session_id"] == session.id
+    for entry in sites.gateways:
+        problems.check(sites.client_of(entry["name"]).get(f"/{session.id}/status", headers=forged), 403, "forbidden")
+    problems.check(sites.cloud_gateway().get("/internal/v1/capacity", headers=dict(sites.hop(), Authorization="Spillway wrong-wrong-wrong")),
+                   401, "unauthorized")
+    problems.check(sites.cloud_gateway().get("/internal/v1/capacity"), 401, "unauthorized")
+    assert sites.client.get("/internal/v1/capacity").status == 404
+    assert sites.cloud_client().get("/internal/v1/capacity", headers=sites.hop()).status == 404
+
+
+# -- the way is cut --
+
+def test_cut_and_healed(sites):
+    far, near = sites.remote_session(), sites.local_session()
+    far.run("open('/workspace/kept', 'w').write('x')")
+    cut(sites)
+    for reply in (far.status_reply(), far.result_reply(), far.try_exec(code="1"), sites.client.get(f"/{far.id}/executions")):
+        problems.check(reply, 503, "site_unreachable")
+        problems.check_retry_after(reply)
+    problems.check(sites.client.get(f"/{new_id()}/status"), 503, "site_unreachable")
+    problems.check(Session(sites.client).try_create(placement="cloud"), 503, "site_unreachable")
+    assert near.run("1 + 1")["result"] == "2"
+    other = sites.local_session()
+    assert other.run("2")["result"] == "2"
+    full = Session(sites.client).try_create()
+    problems.check(full, 503, "capacity_full", "site_unreachable")
+    problems.check_retry_after(full)
+    heal(sites)
+    until(lambda: far.status_reply().status == 200, 60, "the session is back", every=0.1)
+    assert far.run("open('/workspace/kept').read()")["result"] == "'x'"
+
+
+def test_cut_while_code_runs(sites):
+    session = sites.remote_session()
+    execution = session.submit("import time\nfor i in range(40):\n    print(i, flush=True)\n    time.sleep(0.1)\n", timeout_seconds=60)
+    until(lambda: session.result(execution)["stdout"], 20, "output")
+    cut(sites)
+    problems.check(session.result_reply(execution), 503, "site_unreachable")
+    heal(sites)
+    until(lambda: session.result_reply(execution).status == 200, 60, "the session is back", every=0.1)
+    final = session.final(execution)
+    assert (final["status"], final["stdout"]) == ("completed", "".join(f"{i}\n" for i in range(40)))
+
+
+def test_delete_while_the_cloud_does_not_answer(sites):
+    session = sites.remote_session()
+    cut(sites)
+    assert session.delete().expect(202).json()["status"] == "stopping"
+    assert session.delete().status in (200, 202), "again"
+    sites.link("up")
+    until(lambda: not sites.cloud_node().pods(session.id), 60, "its pod is gone", every=0.1)
+    ended = until(lambda: (lambda reply: reply.json() if reply.status == 200 and reply.json()["status"] == "stopped" else None)
+                  (session.status_reply()), 60, "it is known to have ended", every=0.1)
+    assert ended["reason"] == "deleted"
+
+
+def test_delete_by_a_gateway_that_never_heard_of_it(sites):
+    session = sites.remote_session()
+    cut(sites)
+    replies = [sites.client_of(entry["name"]).delete(f"/{session.id}") for entry in sites.gateways]
+    assert {reply.status for reply in replies} <= {200, 202}, replies
+    sites.link("up")
+    until(lambda: not sites.cloud_node().pods(session.id), 60, "its pod is gone", every=0.1)
+
+
+def test_the_cloud_gateway_dies(sites):
+    session = sites.remote_session()
+    before = session.run("open('/workspace/kept', 'w').write('x'); 'done'", execution_id="before")
+    old = sites.cloud()["gateways"][0]["pid"]
+    os.kill(old, signal.SIGKILL)
+
+    def back():
+        reply = session.status_reply()
+        if reply.status != 200:
+            problems.check(reply, 503, "site_unreachable", "unavailable", "not_ready")
+            return None
+        return sites.cloud()["gateways"][0]["pid"] != old and reply.json()["status"] == "ready"
+    until(back, 60, "the session is back", every=0.05, ignore=(ConnectionLost,))
+    assert session.run("open('/workspace/kept').read()")["result"] == "'x'"
+    assert session.result("before")["result"] == before["result"]
+    assert len(sites.cloud_node().pods(session.id)) == 1
+
+
+# -- Redis --
+
+def test_redis_stopped_for_a_whole_life(sites):
+    pid = sites.entry("redis")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        far, near = sites.remote_session(), sites.local_session()
+        assert far.run("print('far')")["stdout"] == "far\n"
+        assert near.run("print('near')")["stdout"] == "near\n"
+        for entry in sites.gateways:  # found by asking the cloud
+            client = sites.client_of(entry["name"])
+            assert client.get(f"/{far.id}/status").expect(200).json()["site"] == "cloud"
+            assert client.get(f"/{far.id}/result").expect(200).json()["stdout"] == "far\n"
+            assert client.post(f"/{far.id}", {"placement": "remote", "cleanup": "idle"}).expect(200).json()["site"] == "cloud"
+        old = sites.kill("gateway-1")
+        sites.wait_restarted("gateway-1", old)
+        assert sites.client_of("gateway-1").get(f"/{far.id}/result").expect(200).json()["stdout"] == "far\n"
+        far.delete().expect(202)
+        until(lambda: not sites.cloud_node().pods(far.id), 60, "its pod is gone", every=0.1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert near.result()["stdout"] == "near\n"
+
+
+def test_redis_restarted_empty(sites):
+    session = sites.remote_session()
+    session.run("print('kept')")
+    assert sites.redis("HGET", f"spillway:{{{session.id}}}:r", "site") == "cloud"
+    old = sites.kill("redis")
+    sites.wait_restarted("redis", old)
+    until(lambda: sites.redis("HGET", f"spillway:{{{session.id}}}:r", "site") == "cloud", 60, "the record is back", every=0.1)
+    until(lambda: sites.redis("EXISTS", "spillway:routes:local") == "1", 60, "records are complete again", every=0.1)
+    for entry in sites.gateways:
+        client = sites.client_of(entry["name"])
+        assert client.get(f"/{session.id}/result").expect(200).json()["stdout"] == "kept\n"
+        client.post(f"/{session.id}", {"placement": "remote", "cleanup": "idle"}).expect(200)
+    assert len(sites.cloud_node().pods(session.id)) == 1 and not sites.node().pods(session.id)
+
+
+# -- limits --
+
+def test_deadline_in_the_cloud(sites):
+    session = Session(sites.client)
+    session.create(placement="remote", cleanup="idle", timeout_seconds=4)
+    session.wait_ready()
+    execution = session.submit("import time; time.sleep(60)", timeout_seconds=60)
+    ended = session.wait_ended()
+    assert (ended["status"], ended["reason"]) == ("stopped", "deadline")
+    assert not sites.cloud_node().pods(session.id)
+    assert session.result(execution)["status"] in FINAL
