@@ -28,11 +28,11 @@ def instruction_rows(counted):
 
 
 def latency_rows(rows):
-    yield "| what | n | p50 ms | p90 ms | p99 ms | min ms | max ms |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| what | n | p50 ms | p90 ms | p99 ms | min ms | max ms | refused |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, r in rows.items():
         yield (f"| {name} | {r['count']} | {r['p50_ms']:.2f} | {r['p90_ms']:.2f} | {r['p99_ms']:.2f} | {r['min_ms']:.2f} | "
-               f"{r['max_ms']:.2f} |")
+               f"{r['max_ms']:.2f} | {r.get('refused', 0)} |")
 
 
 def markdown(data):
