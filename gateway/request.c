@@ -23,7 +23,6 @@
 #define REMOTE_WAIT_MS 4000
 #define RETRY_FOR_MS   4000
 #define RETRY_EVERY_MS 100
-#define DRAIN_MAX      ((size_t)64 * 1024)
 
 /* -- the end: one function -- */
 
@@ -78,10 +77,10 @@ static void let_go(struct request *r)
 }
 
 /* The site that asked acts by these, not by the text. */
-static void tell_origin(struct request *r)
+static void tell_origin(struct request *r, enum err_code code)
 {
-    http_reply_header(r->x, "Spillway-Reason", err_wire_name(r->refusal.code));
-    if (err_http_status(r->refusal.code) == 503)
+    http_reply_header(r->x, "Spillway-Reason", err_wire_name(code));
+    if (err_http_status(code) == 503)
         http_reply_header(r->x, "Spillway-Not-Started", "1");
 }
 
@@ -99,45 +98,14 @@ void request_reply_json(struct request *r, int status, struct json_t *body)
     finish(r, status);
 }
 
-static void refuse(struct request *r)
-{
-    let_go(r);
-    if (r->hop)
-        tell_origin(r);
-    problem_reply(r->x, &r->refusal);
-    finish(r, err_http_status(r->refusal.code));
-}
-
-static void on_drained(struct http_exchange *x, struct slice body, const struct err *err,
-                       void *user)
-{
-    (void)x;
-    (void)body;
-    (void)err; /* too long or broken: the server closes the connection behind the answer */
-    refuse(user);
-}
-
-/* A proxy that gets an answer before it has passed the body on closes its client's connection,
- * without saying so before. So what is short is read first, unless the client waits for our word
- * before it sends any. */
-static bool must_drain(const struct request *r)
-{
-    const struct http_head *head = http_exchange_head(r->x);
-    return !r->body_taken && !head->expect_continue && http_exchange_has_body(r->x) &&
-           !http_exchange_gone(r->x) && head->content_length <= (int64_t)DRAIN_MAX;
-}
-
 void request_problem(struct request *r, const struct err *err)
 {
-    r->refusal = *err;
-    if (!must_drain(r)) {
-        refuse(r);
-        return;
-    }
-    r->body_taken = true;
-    stop_waiting(r);
-    http_exchange_on_gone(r->x, NULL, NULL);
-    http_exchange_collect(r->x, DRAIN_MAX, on_drained, r);
+    enum err_code code = err->code;
+    let_go(r);
+    if (r->hop)
+        tell_origin(r, code);
+    problem_reply(r->x, err);
+    finish(r, err_http_status(code));
 }
 
 void request_problemf(struct request *r, enum err_code code, const char *fmt, ...)

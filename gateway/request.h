@@ -59,8 +59,7 @@ struct request {
     bool recalled;  /* earlier incarnations were asked for execution_id */
     struct buf body;
     bool has_body;
-    bool body_taken;    /* somebody reads, or has read, the client's body */
-    struct err refusal; /* to be sent once the body is out of the way */
+    bool body_taken; /* somebody reads, or has read, the client's body */
     int64_t wait_s;
     bool has_until;
     enum session_state until_state;

@@ -11,7 +11,8 @@
 
 #include <stdio.h>
 
-#define CALL_MS        10000
+#define CALL_MS        7000 /* less than nginx waits: who can say what happened answers */
+#define BODY_MS        60000
 #define STDIN_BODY_MAX ((int64_t)1024 * 1024)
 #define LOST_MS        1000 /* for every gateway to store what it knew of a lost session */
 #define LOST_EVERY_MS  100
@@ -219,8 +220,8 @@ static void relay_call(struct request *r, enum http_method method, const char *p
     }
     const struct agent_relay how = {.method = method,
                                     .target = target,
-                                    .head_ms = body_max ? 6 * CALL_MS : CALL_MS,
-                                    .total_ms = body_max ? 6 * CALL_MS : CALL_MS,
+                                    .head_ms = body_max ? BODY_MS : CALL_MS,
+                                    .total_ms = body_max ? BODY_MS : CALL_MS,
                                     .body_max = body_max};
     agent_relay_start(r, r->s, &how);
 }

@@ -38,19 +38,20 @@ void problem_print(struct buf *out, const struct err *err, const char *instance,
     buf_add(out, "}", 1);
 }
 
-/* The path, cut to what a reader can use. */
+/* The path, cut to what a reader can use. Whoever sends a path of its own gets it back. */
 static const char *instance_of(const struct http_exchange *x, char *out, size_t size)
 {
     const struct http_head *head = http_exchange_head(x);
     if (head == NULL)
         return NULL;
-    snprintf(out, size, "%.*s", SLICE_ARG(head->path));
+    struct slice asked = http_head_get(head, PROBLEM_INSTANCE_FIELD);
+    snprintf(out, size, "%.*s", SLICE_ARG(asked.len > 0 ? asked : head->path));
     return out;
 }
 
 void problem_reply(struct http_exchange *x, const struct err *err)
 {
-    char instance[256];
+    char instance[PROBLEM_INSTANCE_MAX + 1];
     struct buf out;
     buf_init(&out, PROBLEM_MAX);
     problem_print(&out, err, instance_of(x, instance, sizeof(instance)),

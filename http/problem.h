@@ -3,6 +3,11 @@
 #include "base/err.h"
 #include "http/http_reply.h"
 
+/* What the client asked for, where a gateway hands its request to an agent: that is the problem's
+ * instance then, not the agent's own path. A relay sets it. */
+#define PROBLEM_INSTANCE_FIELD "Spillway-Instance"
+#define PROBLEM_INSTANCE_MAX   255
+
 /* Ends the exchange with application/problem+json: type, title, status, detail, instance, code,
  * request_id, session_id,
  * retry_after (and Retry-After). Never shows more than err->msg. */

@@ -49,6 +49,8 @@ static struct http_header *request_fields(const struct http_head *head,
     }
     for (unsigned i = 0; i < req->header_count; i++)
         out[n++] = req->headers[i];
+    if (head->path.len <= PROBLEM_INSTANCE_MAX)
+        out[n++] = (struct http_header){slice_of(PROBLEM_INSTANCE_FIELD), head->path};
     *count = n;
     return out;
 }

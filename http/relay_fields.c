@@ -1,6 +1,7 @@
 #include "http/relay_fields.h"
 
 #include "base/cc.h"
+#include "http/problem.h"
 
 /* About one connection, not about the message (RFC 9110 §7.6.1); framing is made anew on each side.
  */
@@ -21,7 +22,7 @@ static const struct slice HOP_BY_HOP[] = {
     NAME("Transfer-Encoding"),
 };
 static const struct slice NOT_IN[] = {NAME("Host"), NAME("Authorization"), NAME("X-API-Key"),
-                                      NAME("Expect")};
+                                      NAME("Expect"), NAME(PROBLEM_INSTANCE_FIELD)};
 static const struct slice NOT_OUT[] = {NAME("Set-Cookie"), NAME("Server"), NAME("Date")};
 
 /* Asked for every field of every message: most names differ in length already. */

@@ -145,6 +145,7 @@ def test_what_an_execution_names_and_is_not_there_is_said_not_ignored(client, ne
     reply = client.post(f"/{neighbour.id}/exec/python", {"code": "1", member: "no-such"}).expect(400, 404, 501)
     problem = problems.check(reply, reply.status)
     assert member.split("_", maxsplit=1)[0] in problem["detail"]
+    assert problem["instance"] == f"/{neighbour.id}/exec/python", "the agent's path is nobody's business"
 
 
 @pytest.mark.parametrize("language", ["cobol", "Python", "python3", "..", "%70ython", "a" * 300, "python%00"])

@@ -150,7 +150,7 @@ def test_a_hanging_gateway_is_passed_over_within_ten_seconds(front):
     started = time.monotonic()
     answer, seen = front.ask("GET", "/x/status")
     assert answer.status == 200 and seen["gateway"] != owner.name
-    assert 9 < time.monotonic() - started < 11.5
+    assert 7 < time.monotonic() - started < 10
 
 
 def test_no_gateway_at_all_is_503(front):

@@ -278,7 +278,7 @@ def test_relay_fields_to_pod(stand):
         "X-Accel-Redirect: /x\r\n")
     head = peer.requests[0]
     names = [line.split(":")[0].lower() for line in head.split("\r\n")[1:] if line]
-    equal(sorted(names), ["host", "x-added", "x-keep"], "fields")
+    equal(sorted(names), ["host", "spillway-instance", "x-added", "x-keep"], "fields")
     assert f"Host: 127.0.0.1:{peer.port}\r\n" in head and "X-Added: yes\r\n" in head, head
     finish(peer, server)
 
