@@ -13,6 +13,7 @@
 #include "router/peers.h"
 #include "router/redis_client.h"
 #include "router/remote.h"
+#include "router/route_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static const char *const PHASES[GATEWAY_PHASE_COUNT] = {"place", "schedule", "po
 struct gateway_metrics {
     struct metrics *registry;
     struct metric_family *phases, *agent_calls, *kube_calls, *redis_commands, *redis_connections,
-        *requested_ratio, *marks, *level_since, *orphans;
+        *requested_ratio, *marks, *level_since, *orphans, *route_records;
     struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
         *results, *executions, *takeovers, *sessions, *tombstones, *redis_up, *watch_up,
         *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes, *level,
@@ -112,6 +113,9 @@ static void declare_health(struct gateway_metrics *m)
                                 "Commands to the result store, by outcome.", "outcome");
     m->redis_connections = counter(m, "spillway_redis_connections_total",
                                    "Connections to the result store that came up.", "");
+    m->route_records =
+        counter(m, "spillway_route_record_operations_total",
+                "Reads and writes of the records of remote sessions.", "operation,outcome");
     m->orphans =
         gauge(m, "spillway_orphans", "Pods of the namespace that no session here claims.", "");
 #define X(name, word, forced, agent, error, message) metric_with(m->deleted, word);
@@ -305,6 +309,16 @@ static void set_orphans(struct gateway_metrics *m, const struct gateway *g)
     set(m->orphans, (double)n.pods);
 }
 
+static void set_routes(struct gateway_metrics *m, const struct gateway *g)
+{
+    const struct route_counts *n = route_records_counts(g->routes);
+    for (int i = 0; i < ROUTE_OP_COUNT; i++) {
+        const char *word = route_operation_word((enum route_operation)i);
+        follow(metric_with(m->route_records, word, "done"), n->done[i]);
+        follow(metric_with(m->route_records, word, "failed"), n->failed[i]);
+    }
+}
+
 static void set_clients(struct gateway_metrics *m, const struct gateway *g)
 {
     const struct redis_counts *r = redis_client_counts(g->redis);
@@ -369,6 +383,7 @@ void gateway_metrics_print(struct gateway_metrics *m, struct gateway *g, struct 
     set_watermark(m, &w);
     set_marks(m, g, &w);
     set_clients(m, g);
+    set_routes(m, g);
     set_orphans(m, g);
     set(m->tombstones, (double)session_table_tombstone_count(g->sessions));
     set(m->redis_up, redis_client_up(g->redis));

@@ -165,6 +165,16 @@ static bool speaks_for_death(int status, const struct err *err)
     return err->code == ERR_UNAVAILABLE || err->code == ERR_UPSTREAM || err->code == ERR_DEADLINE;
 }
 
+/* A front door that answers for gateways that are gone is no success. */
+static const char *outcome_of(int status, const struct err *err)
+{
+    if (err)
+        return err_wire_name(err->code);
+    if (speaks_for_death(status, err))
+        return "no_gateway";
+    return status >= 500 ? "refused" : "ok";
+}
+
 void remote_note_call(struct remote *r, const char *operation, int64_t begun_ms, int status,
                       const struct err *err)
 {
@@ -182,7 +192,7 @@ void remote_note_call(struct remote *r, const char *operation, int64_t begun_ms,
                 KV("error", err ? err->msg : "no gateway behind its front door"));
     }
     if (r->all->watch)
-        r->all->watch(r, operation, err ? err_wire_name(err->code) : "ok", now_ms(r) - begun_ms,
+        r->all->watch(r, operation, outcome_of(status, err), now_ms(r) - begun_ms,
                       r->all->watch_user);
 }
 

@@ -40,15 +40,23 @@ static const char DELETES_TAKE[] =
     "for _, m in ipairs(due) do redis.call('ZADD', KEYS[1], now + ARGV[1], m) end "
     "return due";
 
+/* Outlives the records while an errand is on its way. */
+struct tally {
+    struct route_counts counts;
+    int references;
+};
+
 struct route_records {
     struct redis_client *redis;
-
+    struct tally *tally;
     char *complete_key;
     char active_ms[24], gone_ms[24];
 };
 
 /* One question on its way; it does not need the records any more. */
 struct errand {
+    struct tally *tally;
+    enum route_operation operation;
     route_record_f *fn;
     route_deletes_f *deletes_fn;
     void *user;
@@ -61,10 +69,18 @@ struct route_records *route_records_new(struct redis_client *redis, const char *
 {
     struct route_records *r = mem_alloc(sizeof(*r));
     r->redis = redis;
+    r->tally = mem_alloc(sizeof(*r->tally));
+    r->tally->references = 1;
     r->complete_key = mem_format("spillway:routes:%s", site);
     snprintf(r->active_ms, sizeof(r->active_ms), "%" PRId64, active_ms);
     snprintf(r->gone_ms, sizeof(r->gone_ms), "%" PRId64, gone_ms);
     return r;
+}
+
+static void tally_unref(struct tally *t)
+{
+    if (--t->references == 0)
+        free(t);
 }
 
 void route_records_free(struct route_records **at)
@@ -74,6 +90,7 @@ void route_records_free(struct route_records **at)
     if (!r)
         return;
     free(r->complete_key);
+    tally_unref(r->tally);
     free(r);
 }
 
@@ -82,16 +99,40 @@ const char *route_state_word(enum route_state s)
     return WORDS[s];
 }
 
-static struct errand *errand_new(route_record_f *fn, void *user)
+const struct route_counts *route_records_counts(const struct route_records *r)
+{
+    return &r->tally->counts;
+}
+
+const char *route_operation_word(enum route_operation o)
+{
+    static const char *const NAMES[ROUTE_OP_COUNT] = {"read", "write", "drop", "complete",
+                                                      "deletes"};
+    return NAMES[o];
+}
+
+static struct errand *errand_new(struct route_records *r, enum route_operation operation,
+                                 route_record_f *fn, void *user)
 {
     struct errand *e = mem_alloc(sizeof(*e));
+    e->tally = r->tally;
+    e->tally->references++;
+    e->operation = operation;
     e->fn = fn;
     e->user = user;
     return e;
 }
 
+static void count(const struct errand *e, const struct err *err)
+{
+    struct route_counts *n = &e->tally->counts;
+    ++*(err ? &n->failed[e->operation] : &n->done[e->operation]);
+    tally_unref(e->tally);
+}
+
 static void answer(struct errand *e, const struct err *err)
 {
+    count(e, err);
     e->fn(err ? NULL : &e->answer, err, e->user);
     free(e);
 }
@@ -160,7 +201,7 @@ static void on_read(const struct redis_value *value, const struct err *err, void
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user)
 {
     char key[KEY_MAX];
-    struct errand *e = errand_new(fn, user);
+    struct errand *e = errand_new(r, ROUTE_OP_READ, fn, user);
     const struct slice get[] = {slice_of("HMGET"), record_key(key, id), slice_of("st"),
                                 slice_of("site"),  slice_of("ep"),      slice_of("tn"),
                                 slice_of("fp")};
@@ -188,7 +229,8 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                                  slice_of(record->fingerprint),
                                  slice_of(instead_of ? instead_of : "-"),
                                  slice_of(life)};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_WRITE, fn, user));
 }
 
 void route_record_drop_gone(struct route_records *r, const char *id, route_record_f *fn, void *user)
@@ -196,13 +238,15 @@ void route_record_drop_gone(struct route_records *r, const char *id, route_recor
     char key[KEY_MAX];
     const struct slice args[] = {slice_of("EVAL"), slice_of(DROP_GONE), slice_of("1"),
                                  record_key(key, id)};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_DROP, fn, user));
 }
 
 void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user)
 {
     const struct slice args[] = {slice_of("SET"), slice_of(r->complete_key), slice_of("1")};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_COMPLETE, fn, user));
 }
 
 /* -- deletes -- */
@@ -221,7 +265,8 @@ void route_deletes_add(struct route_records *r, const char *remote, const struct
     const struct slice args[] = {slice_of("EVAL"),        slice_of(DELETES_ADD),
                                  slice_of("1"),           deletes_key(key, remote),
                                  print_member(member, d), slice_of(after)};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_DELETES, fn, user));
 }
 
 void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
@@ -230,7 +275,8 @@ void route_deletes_done(struct route_records *r, const char *remote, const struc
     char key[KEY_MAX], member[KEY_MAX];
     const struct slice args[] = {slice_of("ZREM"), deletes_key(key, remote),
                                  print_member(member, d)};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written, errand_new(fn, user));
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_DELETES, fn, user));
 }
 
 static bool read_delete(struct route_delete *out, const struct redis_value *v)
@@ -248,20 +294,21 @@ static void on_taken(const struct redis_value *value, const struct err *err, voi
 {
     struct errand e = *(struct errand *)user;
     struct route_delete items[ROUTE_DELETES_MAX];
-    size_t count = 0;
+    size_t found = 0;
+    count(&e, err);
     free(user);
     for (size_t i = 0; !err && value->kind == REDIS_LIST && i < value->count; i++) {
-        if (count < ROUTE_DELETES_MAX && read_delete(&items[count], &value->items[i]))
-            count++;
+        if (found < ROUTE_DELETES_MAX && read_delete(&items[found], &value->items[i]))
+            found++;
     }
-    e.deletes_fn(items, count, err, e.user);
+    e.deletes_fn(items, found, err, e.user);
 }
 
 void route_deletes_take(struct route_records *r, const char *remote, int64_t lease_ms,
                         route_deletes_f *fn, void *user)
 {
     char key[KEY_MAX], lease[24], most[16];
-    struct errand *e = errand_new(NULL, user);
+    struct errand *e = errand_new(r, ROUTE_OP_DELETES, NULL, user);
     e->deletes_fn = fn;
     snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
     snprintf(most, sizeof(most), "%d", ROUTE_DELETES_MAX);

@@ -71,3 +71,19 @@ void route_deletes_done(struct route_records *r, const char *remote, const struc
                         route_record_f *fn, void *user);
 
 const char *route_state_word(enum route_state s);
+
+/* -- how they went, since the start -- */
+
+enum route_operation {
+    ROUTE_OP_READ,
+    ROUTE_OP_WRITE,
+    ROUTE_OP_DROP,
+    ROUTE_OP_COMPLETE,
+    ROUTE_OP_DELETES,
+    ROUTE_OP_COUNT
+};
+struct route_counts {
+    uint64_t done[ROUTE_OP_COUNT], failed[ROUTE_OP_COUNT];
+};
+const struct route_counts *route_records_counts(const struct route_records *r);
+const char *route_operation_word(enum route_operation o);

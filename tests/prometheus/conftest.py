@@ -1,4 +1,4 @@
-"""One site, one Prometheus, and a story: everything that can go wrong goes wrong once, while Prometheus looks."""
+"""Two sites, one Prometheus, and a story: everything that can go wrong goes wrong once, while Prometheus looks."""
 import os
 import sys
 import urllib.parse
@@ -16,7 +16,8 @@ from story import Story  # noqa: E402
 
 @pytest.fixture(scope="session")
 def site():
-    site = Site(slots=4, gateways=2, restart=False)
+    site = Site(slots=4, gateways=2, restart=False, sites="local,cloud")
+    site.arguments += ["--cloud-slots", "4"]
     try:
         site.start()
         yield site
