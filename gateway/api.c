@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/internal_api.h"
+#include "gateway/openapi_api.h"
 #include "gateway/operators_api.h"
 #include "gateway/processes_api.h"
 #include "gateway/session_id.h"
@@ -74,6 +75,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/v1/sites", operators_api_sites, "sites", "The sites and their room."},
     {HTTP_METHOD_GET, "/api/v1/watermark", operators_api_watermark, "watermark",
      "How full this site is."},
+    {HTTP_METHOD_GET, "/openapi.json", openapi_api_document, "openapi", "This description."},
+    {HTTP_METHOD_GET, "/docs", openapi_api_page, "docs", "A page that shows and tries the calls."},
     {HTTP_METHOD_GET, "/api/v1/health", operators_api_healthz, "health", "Is the gateway there?"},
     {HTTP_METHOD_GET, "/healthz", operators_api_healthz, "health", "Is the gateway there?"},
     {HTTP_METHOD_GET, "/readyz", operators_api_readyz, "ready", "May it be given work?"},
@@ -113,6 +116,12 @@ const struct http_route *api_routes(size_t *count)
 {
     *count = ARRAY_LEN(ROUTES);
     return ROUTES;
+}
+
+const struct http_route *api_short_routes(size_t *count)
+{
+    *count = ARRAY_LEN(SHORT_ROUTES);
+    return SHORT_ROUTES;
 }
 
 static struct slice first_segment(struct slice path)
@@ -165,7 +174,8 @@ void api_serve(struct http_exchange *x, void *user)
                        "a path has no empty, '.' or '..' segments and no percent-encoding");
         return;
     }
-    bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path));
+    bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path)) ||
+                    slice_eq(path, "/openapi.json");
     if (reserved)
         count_refusal(user, http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, user));
     else

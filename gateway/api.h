@@ -9,3 +9,5 @@ http_handler_f api_serve_admin; /* operators */
 
 /* The table, for the documentation. */
 const struct http_route *api_routes(size_t *count);
+/* Of paths that begin with a session's id. */
+const struct http_route *api_short_routes(size_t *count);
