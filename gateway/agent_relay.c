@@ -49,10 +49,27 @@ static void on_done(int status, const struct err *err, bool sent, void *user)
     request_done(user, status > 0 ? status : err_http_status(err ? err->code : ERR_UPSTREAM));
 }
 
+static void run_step(void *user)
+{
+    struct request *r = user;
+    r->step(r);
+}
+
+static bool declines(const struct http_head *head, void *user)
+{
+    struct request *r = user;
+    if (head->status != err_http_status(ERR_GONE))
+        return false;
+    loop_defer(r->g->loop, run_step, r);
+    return true;
+}
+
 void agent_relay_start(struct request *r, struct session *s, const struct agent_relay *how)
 {
-    static const struct relay_events PLAIN = {on_head, on_done};
-    static const struct relay_events EXEC = {on_exec_head, on_done};
+    static const struct relay_events PLAIN = {on_head, on_done, NULL};
+    static const struct relay_events EXEC = {on_exec_head, on_done, NULL};
+    static const struct relay_events OR_ELSE = {on_head, on_done, declines};
+    const struct relay_events *events = how->if_gone ? &OR_ELSE : &PLAIN;
     char authorization[AGENT_CALL_AUTHORIZATION_SIZE];
     agent_call_authorization(r->g, s, authorization);
     const struct http_header fields[] = {{slice_of("Authorization"), slice_of(authorization)}};
@@ -69,5 +86,7 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
             session_unref(r->s);
         r->s = session_ref(s);
     }
-    relay_start(r->x, r->g->agents, &s->agent, &req, how->is_exec ? &EXEC : &PLAIN, r);
+    if (how->if_gone)
+        r->step = how->if_gone;
+    relay_start(r->x, r->g->agents, &s->agent, &req, how->is_exec ? &EXEC : events, r);
 }

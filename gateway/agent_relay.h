@@ -8,7 +8,8 @@ struct agent_relay {
     int64_t head_ms;
     int64_t total_ms;
     int64_t body_max;
-    bool is_exec; /* the answer's fields say what was submitted */
+    bool is_exec;            /* the answer's fields say what was submitted */
+    request_step_f *if_gone; /* in place of the agent's 410; NULL: the client gets that */
 };
 
 /* Takes the request; it ends when the relay does. */

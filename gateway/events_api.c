@@ -98,6 +98,23 @@ static void record_missing(struct request *r)
 
 /* -- from the agent -- */
 
+static void record_expired(struct request *r)
+{
+    request_problemf(r, ERR_GONE, "the result of '%s' is not kept any more", r->execution_id);
+}
+
+/* The agent let it go when it was stored. */
+static void record_let_go(struct request *r)
+{
+    struct result_query q;
+    struct err err;
+    int64_t last;
+    if (read_call(r, &q, &last, &err) < 0)
+        request_problem(r, &err);
+    else
+        result_reply_stored_as(r, r->execution_id, &q, record_expired, reply_record);
+}
+
 static void relay(struct request *r)
 {
     char target[1024];
@@ -109,7 +126,8 @@ static void relay(struct request *r)
     const struct agent_relay how = {.method = HTTP_METHOD_GET,
                                     .target = target,
                                     .head_ms = HEAD_MS,
-                                    .total_ms = r->g->conf.limits.session_max_ms + SLACK_MS};
+                                    .total_ms = r->g->conf.limits.session_max_ms + SLACK_MS,
+                                    .if_gone = record_let_go};
     agent_relay_start(r, r->s, &how);
 }
 

@@ -46,8 +46,14 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
 {
     struct request *r = user;
     char target[192];
-    bool elsewhere = !err && a->found && a->record.state == ROUTE_GONE &&
-                     strcmp(a->record.tenant, r->tenant) == 0;
+    if (err) {
+        request_problemf(r, ERR_UNAVAILABLE,
+                         "the result store does not answer, so it is not known whether '%s' ran",
+                         r->execution_id);
+        return;
+    }
+    bool elsewhere =
+        a->found && a->record.state == ROUTE_GONE && strcmp(a->record.tenant, r->tenant) == 0;
     struct remote *remote = elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
     if (!remote) {
         r->step(r);

@@ -30,6 +30,24 @@ static void no_such_execution(struct request *r)
 
 /* -- result -- */
 
+static void result_expired(struct request *r)
+{
+    request_problemf(r, ERR_GONE, "the result of '%s' is not kept any more", r->execution_id);
+}
+
+/* The agent let it go when it was stored. */
+static void result_let_go(struct request *r)
+{
+    struct result_query q;
+    struct err err;
+    if (read_query(r, &q, &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", q.execution_id);
+    result_reply_stored(r, r->execution_id, &q, result_expired);
+}
+
 static void relay_result(struct request *r)
 {
     char target[1024];
@@ -43,7 +61,8 @@ static void relay_result(struct request *r)
     const struct agent_relay how = {.method = HTTP_METHOD_GET,
                                     .target = target,
                                     .head_ms = q.wait_s * 1000 + CALL_MS,
-                                    .total_ms = q.wait_s * 1000 + 3 * CALL_MS};
+                                    .total_ms = q.wait_s * 1000 + 3 * CALL_MS,
+                                    .if_gone = result_let_go};
     agent_relay_start(r, r->s, &how);
 }
 

@@ -147,6 +147,13 @@ static void on_head(struct upstream_call *c, const struct http_head *head, void 
 {
     struct relay *r = user;
     (void)c;
+    if (r->events != NULL && r->events->declines != NULL && !http_exchange_has_body(r->x) &&
+        r->events->declines(head, r->user)) {
+        http_exchange_on_gone(r->x, NULL, NULL);
+        upstream_cancel(&r->call);
+        free(r);
+        return;
+    }
     r->status = head->status;
     r->answer_left = head->content_length;
     for (unsigned i = 0; i < head->header_count; i++) {

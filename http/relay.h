@@ -26,6 +26,10 @@ struct relay_events {
     /* Exactly once, at the end; the exchange is ended. status 0: no answer came; sent as in
      * upstream.h. NULL-able. */
     void (*on_done)(int status, const struct err *err, bool sent, void *user);
+    /* Asked first: true when this answer is not to go to the client. The relay is over then,
+     * without on_done, and the exchange is the caller's again, to be ended in a later turn. For
+     * requests without a body. NULL-able. */
+    bool (*declines)(const struct http_head *head, void *user);
 };
 
 void relay_start(struct http_exchange *x, struct upstream *u, const struct upstream_target *target,

@@ -222,3 +222,16 @@ def test_a_page_is_cut_at_a_character_and_counted_in_bytes(shared_session):
     assert (answer["stdout"], answer["stdout_total"]) == ("ééé", 6)
     page = shared_session.result(answer["execution_id"], stdout_offset=0, limit=3)
     assert (page["stdout"], page["stdout_next"]) == ("é", 2)  # cut at a character
+
+
+def test_a_result_that_the_agent_let_go_comes_from_the_store(site, make_session):
+    """The agent keeps 64; a gateway that did not copy the first one has it from the store only."""
+    session = make_session(cleanup="idle")
+    first = session.run("print('first')")["execution_id"]
+    for _ in range(66):
+        session.run("true", "bash")
+    for entry in site.gateways:
+        client = site.client_of(entry["name"])
+        answer = client.get(f"/{session.id}/result?execution_id={first}").expect(200).json()
+        assert (answer["status"], answer["stdout"]) == ("completed", "first\n")
+        client.close()
