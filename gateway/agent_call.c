@@ -45,7 +45,9 @@ static void free_call(struct agent_call *c)
 
 static void finish(struct agent_call *c, int status, struct slice body, const struct err *err)
 {
-    gateway_metrics_agent_call(c->g->metrics, err ? 0 : status);
+    /* That an agent is not there yet is no news: the first calls are the probe. */
+    if (!err || session_is_started(c->s))
+        gateway_metrics_agent_call(c->g->metrics, err ? 0 : status);
     c->done(status, body, err, c->user);
     free_call(c);
 }

@@ -138,15 +138,18 @@ class Story:
         session.end()
 
     def hanging_agent(self):
-        session = self.session()
-        agent = containers.of_session(self.site.state_dir, session.id)["pid"]
-        os.kill(agent, signal.SIGSTOP)
+        sessions = [self.session() for _ in range(4)]
+        agents = [containers.of_session(self.site.state_dir, session.id)["pid"] for session in sessions]
+        for agent in agents:
+            os.kill(agent, signal.SIGSTOP)
         try:
-            self.shown('sum(spillway_agent_calls_total{outcome="unanswered"}) > 0', 120)
+            self.shown('cluster:spillway_agent_calls_unanswered:ratio_rate5m{cluster="local"} > 0.05', 240)
             time.sleep(LOOK)
         finally:
-            os.kill(agent, signal.SIGCONT)
-        session.end()
+            for agent in agents:
+                os.kill(agent, signal.SIGCONT)
+        for session in sessions:
+            session.end()
 
     def lost_agents(self):
         for _ in range(4):
