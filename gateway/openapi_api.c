@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "gateway/api.h"
-#include "gateway/openapi.h"
+#include "gateway/api_document.h"
 #include "gateway/request.h"
 #include "http/http_reply.h"
 
@@ -12,12 +12,12 @@ void openapi_api_document(struct http_exchange *x, const struct http_route_match
     size_t count;
     if (!r)
         return;
-    struct json_t *document = openapi_new();
+    struct json_t *document = api_document_new();
     const struct http_route *routes = api_routes(&count);
-    openapi_add(document, routes, count);
+    api_document_add(document, routes, count);
     routes = api_short_routes(&count);
-    openapi_add(document, routes, count);
-    openapi_finish(document);
+    api_document_add(document, routes, count);
+    api_document_finish(document);
     http_reply_header(x, "Cache-Control", "max-age=60");
     request_reply_json(r, 200, document);
 }

@@ -1,4 +1,4 @@
-#include "gateway/openapi.h"
+#include "gateway/api_document.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -8,7 +8,7 @@
 
 #define PATH_MAX_BYTES 256
 
-struct json_t *openapi_new(void)
+struct json_t *api_document_new(void)
 {
     struct err err;
     struct json_t *j =
@@ -162,7 +162,7 @@ static void add_route(struct json_t *document, const struct http_route *route)
     json_set(json_get(paths, path), method, operation);
 }
 
-void openapi_add(struct json_t *document, const struct http_route *routes, size_t count)
+void api_document_add(struct json_t *document, const struct http_route *routes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strncmp(routes[i].pattern, "/internal/", 10) != 0) /* between gateways */
@@ -170,7 +170,7 @@ void openapi_add(struct json_t *document, const struct http_route *routes, size_
     }
 }
 
-void openapi_finish(struct json_t *document)
+void api_document_finish(struct json_t *document)
 {
     json_remove(document, "x-operations");
     json_remove(document, "x-parameters");
