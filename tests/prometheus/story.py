@@ -39,8 +39,8 @@ class Story:
 
     # -- helpers --
 
-    def session(self, **create):
-        session = Session(self.site.client)
+    def session(self, client=None, **create):
+        session = Session(client or self.site.client)
         self.ids.append(session.id)
         session.start(**dict({"cleanup": "idle", "idle_timeout_seconds": 600}, **create))
         return session
@@ -209,8 +209,10 @@ class Story:
 
     def gateway_killed(self):
         """Its sessions are taken over by the other one."""
-        self.left = [self.session() for _ in range(3)]
-        self.site.kill(self.site.gateways[0]["name"])
+        name = self.site.gateways[0]["name"]
+        made = [self.session(self.site.client_of(name)) for _ in range(3)]  # who makes one tends it
+        self.left = [Session(self.site.client, session.id) for session in made]
+        self.site.kill(name)
         self.shown('count(up{job="spillway"} == 0) == 1')
         self.shown("sum(spillway_takeovers_total) > 0", 120)
         time.sleep(LOOK)
