@@ -20,11 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CREATE_MS   6000
-#define LOOK_MS     500
-#define LOOKS_MAX   3
-#define RETRY_MS    500
-#define POD_GRACE_S 2
+#define CREATE_MS    4000
+#define LOOK_MS      500
+#define LOOK_CALL_MS 1500
+#define LOOKS_MAX    2
+#define RETRY_MS     500
+#define POD_GRACE_S  2
 
 struct remote_placement {
     struct gateway *g;
@@ -308,12 +309,12 @@ static void on_looked(const struct remote_result *result, void *user)
         take_words(p, result->body);
     } else if (result->status == 404) {
         /* The create may still be on its way. */
-        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 2 * CREATE_MS);
+        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
         try_next(p);
     } else if (++p->looks < LOOKS_MAX) {
         go_on_later(p, look, LOOK_MS);
     } else {
-        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 2 * CREATE_MS);
+        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
         fail(p, &p->last);
     }
 }
@@ -326,7 +327,7 @@ static void look(struct remote_placement *p)
                                        .method = "GET",
                                        .target = target,
                                        .tenant = p->s->tenant,
-                                       .total_ms = CREATE_MS / 3};
+                                       .total_ms = LOOK_CALL_MS};
     p->call = remote_call_start(p->remote, &req, on_looked, p);
 }
 

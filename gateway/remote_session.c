@@ -18,7 +18,6 @@
 #define POLL_SLACK_MS 3000
 #define WANTED_MS     15000 /* behind the last question */
 #define RETRY_MS      300
-#define SILENCE_MS    6000   /* a site that was not heard for so long may be gone */
 #define FORGET_MS     300000 /* what nobody asked for */
 #define LOOK_MS       60000  /* what has no record is looked at, so that its end is seen */
 
@@ -243,14 +242,18 @@ void remote_session_want(struct session *s)
         return;
     r->asked_ms = now_ms(r);
     r->wanted_until_ms = r->asked_ms + WANTED_MS;
+    if (r->synced && remote_is_doubtful(r->remote)) {
+        /* The long-poll may wait for an answer that will not come. */
+        r->synced = false;
+        remote_call_cancel(&r->call);
+    }
     poll(r);
 }
 
 bool remote_session_is_fresh(const struct session *s)
 {
     const struct remote_session *r = s->remote;
-    return r && r->synced && r->call && remote_is_reachable(r->remote) &&
-           now_ms(r) - remote_seen_ms(r->remote) < SILENCE_MS;
+    return r && r->synced && r->call && !remote_is_doubtful(r->remote);
 }
 
 bool remote_session_has_failed(const struct session *s, int64_t since_ms)

@@ -52,6 +52,8 @@ static void wait_placed(struct request *r)
 
 static void create_again(struct request *r, struct session *s)
 {
+    if (!r->s)
+        r->s = session_ref(s); /* the answer says where it is */
     if (session_state(s) == SESSION_STOPPING || s->pod_deleting) {
         request_problemf(r, ERR_SESSION_STOPPING, "the session '%s' is still stopping", r->id);
     } else if (!session_request_matches(&r->create, &r->g->keys, s->fingerprint)) {

@@ -12,6 +12,7 @@
 #define PROBE_MS          2000
 #define PROBE_TOTAL_MS    2000
 #define PROBE_FIRST_MS    20
+#define SILENCE_MS        6000 /* some probes long */
 #define REPLY_MAX_DEFAULT ((size_t)256 * 1024)
 #define LINES_MAX         (REMOTE_FIELDS_MAX + 2)
 
@@ -125,6 +126,12 @@ uint64_t remote_breaker_openings(const struct remote *r)
 bool remote_is_reachable(struct remote *r)
 {
     return breaker_allows(&r->breaker, now_ms(r));
+}
+
+bool remote_is_doubtful(struct remote *r)
+{
+    return !remote_is_reachable(r) || r->breaker.failures > 0 ||
+           now_ms(r) - r->seen_ms > SILENCE_MS;
 }
 
 int64_t remote_seen_ms(const struct remote *r)

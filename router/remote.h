@@ -42,6 +42,8 @@ const struct remote_conf *remote_conf(const struct remote *r);
 const struct remote_capacity *remote_capacity(const struct remote *r);
 enum breaker_state remote_breaker(struct remote *r);
 uint64_t remote_breaker_openings(const struct remote *r);
+/* Its last call failed, or it was not heard for a while: what is known of it may be old. */
+bool remote_is_doubtful(struct remote *r);
 bool remote_is_reachable(struct remote *r);     /* ordinary calls go */
 int64_t remote_seen_ms(const struct remote *r); /* monotonic; 0: never */
 int64_t remote_seen_wall_ms(const struct remote *r);
