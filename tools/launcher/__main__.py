@@ -36,7 +36,7 @@ def parse(arguments):
                                                                                     "--list names them all, each made once, which takes minutes")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
     parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
-                                                                  "use: minutes, and 3 GB below SPILLWAY_CACHE_DIR)")
+                                                                  "use: minutes, and up to 8 GB below SPILLWAY_CACHE_DIR)")
     options = parser.parse_args(arguments)
     if options.once and options.no_demo:
         parser.error("--once is the demonstration; it does not go with --no-demo")
