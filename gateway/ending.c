@@ -270,7 +270,7 @@ static void ask_consent(struct ending *e)
 /* A pod that only is not ready just now, on a node that does not report, may run code. */
 static bool never_was_ready(const struct session *s)
 {
-    return s->pod_ready_ms == 0 && !session_is_started(s);
+    return !s->pod_ran && !session_is_started(s);
 }
 
 static void step_quiesce(struct ending *e)

@@ -98,6 +98,12 @@ bool session_is_remote(const struct session *s)
     return *s->site != '\0';
 }
 
+bool session_is_unstarted(const struct session *s, int64_t since_ms)
+{
+    bool heard = s->activity_seen_ms > 0 && s->activity_seen_ms >= since_ms;
+    return !session_is_started(s) && (!s->pod_ran || s->placed_here || heard);
+}
+
 bool session_is_usable(const struct session *s)
 {
     return (session_state(s) == SESSION_READY || session_state(s) == SESSION_EXECUTING) &&
@@ -154,6 +160,7 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
     changed |=
         s->pod_ready != pod->ready || s->pod_over != over || s->pod_deleting != pod->terminating;
     s->pod_ready = pod->ready;
+    s->pod_ran |= pod->ready || pod->phase == KUBE_RUNNING;
     if (s->pod_ready_ms == 0 && pod->ready)
         s->pod_ready_ms = now_ms;
     s->pod_over = over;

@@ -81,6 +81,7 @@ struct session {
     char node_name[256];
     struct upstream_target agent; /* host "" until the pod has an address */
     bool pod_ready;
+    bool pod_ran;                          /* its containers were seen running, so code may have */
     bool pod_gone;                         /* deleted from the cluster */
     bool pod_over;                         /* Succeeded or Failed */
     bool pod_deleting;                     /* deletionTimestamp is set */
@@ -145,6 +146,9 @@ bool session_state_from_word(const char *word, enum session_state *out);
 bool session_is_over(const struct session *s);   /* STOPPED or ERROR */
 bool session_is_usable(const struct session *s); /* READY or EXECUTING, and nobody ends it */
 bool session_is_started(const struct session *s);
+/* Known not to have begun: its pod never ran, or its agent said so since then. An agent that was
+ * not heard yet may have been started by another gateway long ago. */
+bool session_is_unstarted(const struct session *s, int64_t since_ms);
 bool session_is_remote(const struct session *s);
 
 /* The pod as the store shows it. True when anything that others can see has changed. */

@@ -114,7 +114,7 @@ static bool is_past_deadline(const struct session *s, int64_t wall_ms)
 
 static bool never_started(const struct gateway *g, const struct session *s, int64_t wall_ms)
 {
-    return !s->pod_ready && s->created_wall_ms > 0 &&
+    return !s->pod_ran && s->created_wall_ms > 0 &&
            wall_ms - s->created_wall_ms > g->conf.limits.start_ms + START_GRACE_MS;
 }
 

@@ -293,7 +293,7 @@ static void on_call_timer(void *user)
 static bool is_start_overdue(const struct tender *t)
 {
     const struct session *s = t->s;
-    if (session_is_started(s))
+    if (!session_is_unstarted(s, t->begun_ms))
         return false;
     if (s->created_wall_ms > 0 && wall_ms(t) - s->created_wall_ms > t->g->conf.limits.start_ms)
         return true;

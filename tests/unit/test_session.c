@@ -217,9 +217,38 @@ static void a_spec_survives_its_annotation(void **state)
     buf_fini(&text);
 }
 
+/* A gateway that came later, or whose word from the agent is old, does not give a start up. */
+static void an_agent_that_was_not_heard_may_have_begun(void **state)
+{
+    (void)state;
+    struct kube_pod pod = {.name = "s",
+                           .uid = "u",
+                           .namespace_name = "n",
+                           .node_name = "",
+                           .pod_ip = "",
+                           .phase = KUBE_PENDING};
+    struct session *s = session_new("s", "t", 8700, 0);
+    session_see_pod(s, &pod, 1000);
+    assert_true(session_is_unstarted(s, 1000));
+    pod.phase = KUBE_RUNNING;
+    pod.ready = true;
+    session_see_pod(s, &pod, 2000);
+    assert_false(session_is_unstarted(s, 1000));
+    pod.ready = false; /* its node does not report */
+    session_see_pod(s, &pod, 3000);
+    assert_false(session_is_unstarted(s, 1000));
+    s->activity_seen_ms = 4000; /* it said that it was not started */
+    assert_true(session_is_unstarted(s, 4000));
+    assert_false(session_is_unstarted(s, 5000));
+    s->activity.started = true;
+    assert_false(session_is_unstarted(s, 4000));
+    session_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_agent_that_was_not_heard_may_have_begun),
         cmocka_unit_test(the_agents_word_moves_the_state),
         cmocka_unit_test(idle_ends_by_the_agents_clock),
         cmocka_unit_test(completion_lingers_behind_the_last_execution),
