@@ -78,10 +78,10 @@ SUITES = {
     "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
     "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
-    "agent": Suite("release", by_pytest("agent"), 10, "the agent alone", second_look=True),
+    "agent": Suite("release", by_pytest("agent"), 15, "the agent alone", second_look=True),
     "languages": Suite("release", by_pytest("languages"), 15, "every language in its environment; makes their root file systems on first use",
                        default=False, second_look=True),
-    "node": Suite("release", by_pytest("node"), 10, "the embedded node with real containers", second_look=True),
+    "node": Suite("release", by_pytest("node"), 15, "the embedded node with real containers", second_look=True),
     "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
                             default=False, needs=KUBERNETES_NEEDS),
     "kubernetes": Suite("release", kubernetes, 30, "the whole system on a real Kubernetes cluster", default=False, needs=KUBERNETES_NEEDS),
@@ -90,7 +90,7 @@ SUITES = {
                    needs=([TREE / "tools/packages", "bench"],), fixed=True),
     "prometheus": Suite("release", by_pytest("prometheus"), 15, "a real Prometheus with the rules and the dashboard of deploy/ on a site",
                         default=False, needs=([TREE / "tools/packages", "prometheus"],)),
-    "e2e": Suite("release", by_pytest("e2e"), 20, "the whole system, started by ./run", second_look=True),
+    "e2e": Suite("release", by_pytest("e2e"), 30, "the whole system, started by ./run", second_look=True),
 }
 
 
