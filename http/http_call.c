@@ -418,8 +418,6 @@ static void on_idle(void *user)
     finish(c, &result);
 }
 
-/* ---- start ---- */
-
 struct http_caller *http_caller_new(struct loop *l)
 {
     static bool global;
@@ -518,6 +516,7 @@ static void set_rest(struct http_call *c, const struct http_call_request *req)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* names of files are passed on as sent */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
     if (!alone && strncmp(req->url, "https:", 6) == 0)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* share a connection rather than open one */
