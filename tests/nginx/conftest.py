@@ -20,13 +20,18 @@ def free_port():
 
 
 class Front:
-    def __init__(self):
+    """sites: a function of a free port that gives render's `sites`, or None."""
+
+    def __init__(self, sites=None):
         self.gateways = [ScriptedGateway(name) for name in ("a", "b", "c")]
         self.directory = tempfile.mkdtemp(prefix="spillway-nginx-test-")
         self.port = free_port()
         self.configuration = Path(self.directory) / "nginx.conf"
         spec = {"directory": self.directory, "listen": [f"127.0.0.1:{self.port}"],
                 "gateways": [gateway.address for gateway in self.gateways]}
+        self.sites_port = free_port()
+        if sites:
+            spec["sites"] = sites(self.sites_port)
         rendered = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, check=True,
                                   capture_output=True).stdout
         self.configuration.write_text(rendered)
