@@ -37,6 +37,7 @@ struct metric_family {
     double *bounds;
     int bound_count;
     struct metric *children, **tail;
+    struct metric *last;  /* the one asked for last: it is asked for again */
     struct metric *other; /* takes what comes beyond CHILDREN_MAX */
     int child_count;
 };
@@ -170,9 +171,11 @@ struct metric *metric_with(struct metric_family *f, ...)
         values[i] = value ? value : "";
     }
     va_end(args);
+    if (f->last && has_values(f->last, values))
+        return f->last;
     for (struct metric *c = f->children; c; c = c->next) {
         if (has_values(c, values))
-            return c;
+            return f->last = c;
     }
     if (f->child_count == CHILDREN_MAX) {
         if (!f->other)

@@ -8,15 +8,20 @@
 #include "http/http_reply.h"
 #include "http/relay.h"
 
-#include <stdio.h>
-
 int agent_relay_target(const struct request *r, const char *path, char *out, size_t size,
                        struct err *err)
 {
     struct slice query = http_exchange_head(r->x)->query;
-    int len = snprintf(out, size, "%s%s%.*s", path, query.len > 0 ? "?" : "", SLICE_ARG(query));
-    if (len < 0 || (size_t)len >= size)
+    size_t len = strlen(path);
+    if (len + query.len + 2 > size)
         return err_set(err, ERR_BAD_REQUEST, "the query is too long");
+    memcpy(out, path, len);
+    if (query.len > 0) {
+        out[len++] = '?';
+        memcpy(out + len, query.at, query.len);
+        len += query.len;
+    }
+    out[len] = '\0';
     return 0;
 }
 

@@ -79,7 +79,9 @@ const char *http_exchange_request_id(const struct http_exchange *x)
 
 void http_exchange_set_session_id(struct http_exchange *x, const char *session_id)
 {
-    snprintf(x->session_id, sizeof(x->session_id), "%s", session_id);
+    size_t len = strnlen(session_id, sizeof(x->session_id) - 1);
+    memcpy(x->session_id, session_id, len);
+    x->session_id[len] = '\0';
 }
 
 const char *http_exchange_session_id(const struct http_exchange *x)

@@ -39,7 +39,7 @@ static struct upstream_target key_of(const struct upstream_target *target)
 {
     struct upstream_target key;
     memset(&key, 0, sizeof(key)); /* padding too: it is hashed */
-    snprintf(key.host, sizeof(key.host), "%s", target->host);
+    memcpy(key.host, target->host, strnlen(target->host, sizeof(key.host) - 1));
     key.port = target->port;
     return key;
 }

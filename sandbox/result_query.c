@@ -3,10 +3,14 @@
 
 bool result_query_id_ok(const char *id)
 {
-    size_t len = strlen(id);
-    if (len < 1 || len > 64)
-        return false;
-    return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+    size_t len = 0;
+    for (; id[len]; len++) {
+        char c = id[len];
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+        if (len == 64 || (!word && c != '.' && c != '_' && c != '-'))
+            return false;
+    }
+    return len > 0;
 }
 
 static int read_id(struct slice query, struct result_query *out, struct err *err)
