@@ -26,6 +26,7 @@
 #define LOOKS_MAX    2
 #define RETRY_MS     500
 #define POD_GRACE_S  2
+#define OTHERS_MS    15000
 
 struct remote_placement {
     struct gateway *g;
@@ -178,7 +179,8 @@ static void succeed(struct remote_placement *p, const struct json_t *words)
     json_free(s->env);
     s->env = NULL;
     s->unschedulable_since_ms = 0;
-    s->pod_gone = s->pod_ready = false;
+    s->pod_gone = s->pod_ready = s->pod_over = s->pod_deleting = false; /* of the one here */
+    s->pod_uid[0] = s->pod_trouble[0] = s->agent.host[0] = '\0';
     remote_note_session(p->remote);
     gateway_metrics_placement(g->metrics, remote_name(p->remote), decision_reason_name(p->reason));
     LOG(LOG_INFO, "session_created_remotely", KV("session", s->id), KV("tenant", s->tenant),
@@ -488,6 +490,13 @@ void remote_placement_poke(struct remote_placement *p)
 {
     if (p->moves && p->s->pod_gone && !p->kube && !p->call && !p->in_store)
         create(p);
+}
+
+bool remote_placement_may_come(const struct gateway *g, const struct session *s)
+{
+    int64_t age_ms = world_wall_ms(g->world) - s->created_wall_ms;
+    return remotes_count(g->remotes) > 0 && !s->placed_here && !session_is_started(s) &&
+           age_ms < OTHERS_MS;
 }
 
 bool remote_placement_move(struct gateway *g, struct session *s, enum decision_reason reason)

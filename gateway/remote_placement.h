@@ -27,6 +27,8 @@ void remote_placement_start(struct gateway *g, struct session *s, enum decision_
 /* A session that was placed here and whose pod will not come up: false when it cannot be moved. No
  * code can have been submitted to it. */
 bool remote_placement_move(struct gateway *g, struct session *s, enum decision_reason reason);
+/* Another gateway made it a moment ago, and may be about to move it: nobody else ends it yet. */
+bool remote_placement_may_come(const struct gateway *g, const struct session *s);
 /* The pod of s->handover's session has changed. */
 void remote_placement_poke(struct remote_placement *p);
 /* Program end. */

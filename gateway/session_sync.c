@@ -52,6 +52,15 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
     return s;
 }
 
+/* A pod that ended before it was ready may do better elsewhere; whoever made it sees to that. */
+static void see_over(struct gateway *g, struct session *s)
+{
+    if (session_is_started(s) || !remote_placement_move(g, s, DECISION_REASON_START_FAILED)) {
+        if (!remote_placement_may_come(g, s))
+            ending_start(g, s, ENDING_POD_OVER);
+    }
+}
+
 static void on_seen(struct gateway *g, const struct kube_pod *pod)
 {
     struct session *s = find_or_make(g, pod);
@@ -61,8 +70,10 @@ static void on_seen(struct gateway *g, const struct kube_pod *pod)
         session_table_changed(g->sessions, s);
     if (s->ending)
         ending_poke(s->ending);
+    else if (s->handover)
+        remote_placement_poke(s->handover);
     else if (s->pod_over && (s->tender || peers_own_duty(g->peers, s->id)))
-        ending_start(g, s, ENDING_POD_OVER);
+        see_over(g, s);
     else if (s->tender)
         tender_poke(s->tender);
 }

@@ -8,6 +8,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
@@ -126,7 +127,9 @@ static void look_at(struct sweeper *w, struct session *s)
     bool first_look = s->probed_ms == 0;
     if (!first_look && now_ms - s->probed_ms < period_ms)
         return;
-    if (s->pod_over) {
+    if (s->pod_over && remote_placement_may_come(g, s)) {
+        return;
+    } else if (s->pod_over) {
         ending_start(g, s, ENDING_POD_OVER);
     } else if (is_past_deadline(s, wall_ms)) {
         ending_start(g, s, ENDING_DEADLINE);

@@ -6,12 +6,23 @@ import signal
 import pytest
 
 from harness import problems
+from harness.background import together
 from harness.client import ConnectionLost
 from harness.hybrid import Hybrid
 from harness.session import FINAL, Session, new_id
 from harness.wait import until
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")), reason="two embedded sites")
+
+
+def shut(hybrid):
+    """Down again; every program ended as it was asked to, and nothing is left."""
+    try:
+        status = hybrid.stop()
+        assert status == 0, f"./run ended with {status}:\n{hybrid.log()[-3000:]}"
+        hybrid.check_nothing_left()
+    finally:
+        hybrid.forget()
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +33,7 @@ def sites():
         hybrid.wait_open()
         yield hybrid
     finally:
-        try:
-            hybrid.stop()
-            hybrid.check_nothing_left()
-        finally:
-            hybrid.forget()
+        shut(hybrid)
 
 
 @pytest.fixture(autouse=True)
@@ -431,3 +438,62 @@ def test_deadline_in_the_cloud(sites):
     assert (ended["status"], ended["reason"]) == ("stopped", "deadline")
     assert not sites.cloud_node().pods(session.id)
     assert session.result(execution)["status"] in FINAL
+
+
+# -- the edge --
+
+def test_a_burst_overflows_and_never_overshoots(sites):
+    """Three gateways at once: what does not fit here runs in the cloud; nobody is refused, and no pod too many is ever made here."""
+    sites.wait_open()
+    here, there = sites.node().history(), sites.cloud_node().history()
+    try:
+        sessions = [Session(sites.client) for _ in range(16)]
+        replies = together(lambda session: session.try_create(cleanup="idle"), sessions, 16)
+        assert {reply.status for reply in replies} == {201}, [reply for reply in replies if reply.status != 201]
+        together(lambda session: session.wait_ready(), sessions, 8)
+        ids = {session.id for session in sessions}
+        made_here = [name for name in here.uids if name in ids]
+        made_there = [name for name in there.uids if name in ids]
+        assert 1 <= len(made_here) <= sites.slots, made_here
+        assert sorted(made_here + made_there) == sorted(ids), "each session had one pod, at one site"
+        assert all(len(history.uids[name]) == 1 for history in (here, there) for name in history.uids if name in ids)
+    finally:
+        here.close()
+        there.close()
+
+
+@pytest.fixture
+def broken_here():
+    """Two sites of which the local one cannot start sandboxes: the agent there is no program any more."""
+    hybrid = Hybrid(slots=2, gateways=2)
+    try:
+        hybrid.start()
+        hybrid.wait_open()
+        os.chmod(os.path.join(hybrid.state_dir, "local", "agent", "agent"), 0o644)
+        yield hybrid
+    finally:
+        shut(hybrid)
+
+
+def test_a_pod_that_does_not_start_here_moves_under_the_same_id(broken_here):
+    history = broken_here.node().history()
+    session = Session(broken_here.client)
+    created = session.create(cleanup="idle", env={"KEPT": "yes"})
+    assert created["site"] == "local" and created["status"] == "creating", created
+    seen = set()
+
+    def ready():
+        status = session.status()
+        seen.add(status["status"])
+        return status if status["status"] == "ready" else None
+    moved = until(ready, 60, "the session is ready in the cloud", every=0.05)
+    assert seen <= {"creating", "ready"}, "the client sees no error"
+    assert (moved["site"], moved["placement"]) == ("cloud", {"kind": "remote", "reason": "local_start_failed"})
+    assert session.id in history.uids and not broken_here.node().pods(session.id)
+    assert session.run("import os; os.environ['KEPT']")["result"] == "'yes'"
+    assert session.try_create(cleanup="idle", env={"KEPT": "yes"}).status == 200
+    history.close()
+    # The code waits for the move too.
+    other = Session(broken_here.client)
+    assert other.run("1 + 1")["result"] == "2"
+    session.end()
