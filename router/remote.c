@@ -103,11 +103,6 @@ const char *remote_name(const struct remote *r)
     return r->conf.name;
 }
 
-const struct remote_conf *remote_conf(const struct remote *r)
-{
-    return &r->conf;
-}
-
 const struct remote_capacity *remote_capacity(const struct remote *r)
 {
     return &r->capacity;

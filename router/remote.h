@@ -38,7 +38,6 @@ typedef void remotes_watch_f(struct remote *r, const char *operation, const char
 void remotes_on_call(struct remotes *r, remotes_watch_f *fn, void *user);
 
 const char *remote_name(const struct remote *r);
-const struct remote_conf *remote_conf(const struct remote *r);
 const struct remote_capacity *remote_capacity(const struct remote *r);
 enum breaker_state remote_breaker(struct remote *r);
 uint64_t remote_breaker_openings(const struct remote *r);

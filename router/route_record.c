@@ -25,9 +25,6 @@ static const char WRITE[] =
     "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "
     "return false";
 
-static const char DROP_GONE[] = "if redis.call('HGET', KEYS[1], 'st') == 'gone' then "
-                                "redis.call('DEL', KEYS[1]) end return false";
-
 static const char DELETES_ADD[] =
     "local t = redis.call('TIME') "
     "redis.call('ZADD', KEYS[1], t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[2], ARGV[1]) "
@@ -92,11 +89,6 @@ void route_records_free(struct route_records **at)
     free(r->complete_key);
     tally_unref(r->tally);
     free(r);
-}
-
-const char *route_state_word(enum route_state s)
-{
-    return WORDS[s];
 }
 
 const struct route_counts *route_records_counts(const struct route_records *r)
@@ -231,15 +223,6 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                                  slice_of(life)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
                   errand_new(r, ROUTE_OP_WRITE, fn, user));
-}
-
-void route_record_drop_gone(struct route_records *r, const char *id, route_record_f *fn, void *user)
-{
-    char key[KEY_MAX];
-    const struct slice args[] = {slice_of("EVAL"), slice_of(DROP_GONE), slice_of("1"),
-                                 record_key(key, id)};
-    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
-                  errand_new(r, ROUTE_OP_DROP, fn, user));
 }
 
 void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user)

@@ -46,9 +46,6 @@ void route_record_get(struct route_records *r, const char *id, route_record_f *f
  * same epoch not further on, or the epoch `instead_of` (NULL-able). */
 void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
                         const char *instead_of, route_record_f *fn, void *user);
-/* The session is about to begin here: the record of its earlier life elsewhere goes. */
-void route_record_drop_gone(struct route_records *r, const char *id, route_record_f *fn,
-                            void *user);
 /* From now on what has no record is not there. */
 void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user);
 
@@ -69,8 +66,6 @@ void route_deletes_take(struct route_records *r, const char *remote, int64_t lea
                         route_deletes_f *fn, void *user);
 void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
                         route_record_f *fn, void *user);
-
-const char *route_state_word(enum route_state s);
 
 /* -- how they went, since the start -- */
 

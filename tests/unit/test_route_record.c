@@ -118,20 +118,6 @@ static void another_site_takes_over_by_naming_the_old_epoch(void **state)
     assert_string_equal(get("s3").record.site, "moon");
 }
 
-static void what_is_gone_can_be_dropped_and_nothing_else(void **state)
-{
-    struct told t = {0}, again = {0};
-    (void)state;
-    assert_true(put("s4", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
-    route_record_drop_gone(records, "s4", on_told, &t);
-    wait_for(&t);
-    assert_true(get("s4").found);
-    assert_true(put("s4", record(ROUTE_GONE, "cloud", "e1"), NULL));
-    route_record_drop_gone(records, "s4", on_told, &again);
-    wait_for(&again);
-    assert_false(get("s4").found);
-}
-
 static void an_empty_redis_is_not_sure(void **state)
 {
     struct told t = {0};
@@ -199,7 +185,6 @@ int main(void)
         cmocka_unit_test(claim_commit_close_end),
         cmocka_unit_test(ids_begin_anew_behind_their_end),
         cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
-        cmocka_unit_test(what_is_gone_can_be_dropped_and_nothing_else),
         cmocka_unit_test(deletes_are_leased),
         cmocka_unit_test(an_empty_redis_is_not_sure),
         cmocka_unit_test(without_redis_every_question_is_answered),
