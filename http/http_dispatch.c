@@ -7,29 +7,6 @@
 #define SEGMENTS_MAX 12 /* of a pattern */
 #define METHODS_MAX  8
 
-static const char *method_name(enum http_method m)
-{
-    switch (m) {
-    case HTTP_METHOD_GET:
-        return "GET";
-    case HTTP_METHOD_HEAD:
-        return "HEAD";
-    case HTTP_METHOD_POST:
-        return "POST";
-    case HTTP_METHOD_PUT:
-        return "PUT";
-    case HTTP_METHOD_PATCH:
-        return "PATCH";
-    case HTTP_METHOD_DELETE:
-        return "DELETE";
-    case HTTP_METHOD_OPTIONS:
-        return "OPTIONS";
-    case HTTP_METHOD_OTHER:
-        break;
-    }
-    return "OTHER";
-}
-
 /* A path's segments, found once for all the patterns it is held against. */
 struct segments {
     struct slice at[SEGMENTS_MAX]; /* the first of them */
@@ -129,7 +106,7 @@ static bool method_fits(enum http_method have, enum http_method asked)
 
 static void add_allow(struct buf *allow, enum http_method m)
 {
-    const char *name = method_name(m);
+    const char *name = http_method_text(m);
     if (allow->len > 0 && strstr(buf_text(allow), name) != NULL)
         return;
     buf_addf(allow, "%s%s", allow->len > 0 ? ", " : "", name);

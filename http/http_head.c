@@ -69,3 +69,26 @@ const char *http_status_text(int status)
     }
     return "Status";
 }
+
+const char *http_method_text(enum http_method m)
+{
+    switch (m) {
+    case HTTP_METHOD_GET:
+        return "GET";
+    case HTTP_METHOD_HEAD:
+        return "HEAD";
+    case HTTP_METHOD_POST:
+        return "POST";
+    case HTTP_METHOD_PUT:
+        return "PUT";
+    case HTTP_METHOD_PATCH:
+        return "PATCH";
+    case HTTP_METHOD_DELETE:
+        return "DELETE";
+    case HTTP_METHOD_OPTIONS:
+        return "OPTIONS";
+    case HTTP_METHOD_OTHER:
+        break;
+    }
+    return "OTHER";
+}

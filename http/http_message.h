@@ -65,6 +65,7 @@ int http_query_int(struct slice query, const char *name, int64_t min, int64_t ma
                    struct err *err) CHECK_RESULT;
 int http_query_bool(struct slice query, const char *name, bool *out, struct err *err) CHECK_RESULT;
 const char *http_status_text(int status);
+const char *http_method_text(enum http_method method); /* "GET"; "OTHER" for what we do not know */
 
 /* An incremental parser. Feed bytes; it calls back with the head, body pieces and the end. */
 struct http_parser;

@@ -184,29 +184,6 @@ static void on_queue_tick(void *user)
 
 /* ---- the request's head ---- */
 
-static const char *method_text(enum http_method m)
-{
-    switch (m) {
-    case HTTP_METHOD_GET:
-        return "GET";
-    case HTTP_METHOD_HEAD:
-        return "HEAD";
-    case HTTP_METHOD_POST:
-        return "POST";
-    case HTTP_METHOD_PUT:
-        return "PUT";
-    case HTTP_METHOD_PATCH:
-        return "PATCH";
-    case HTTP_METHOD_DELETE:
-        return "DELETE";
-    case HTTP_METHOD_OPTIONS:
-        return "OPTIONS";
-    case HTTP_METHOD_OTHER:
-        break;
-    }
-    UNREACHABLE();
-}
-
 static void add_clean(struct buf *out, struct slice s)
 {
     INVARIANT(memchr(s.at, '\r', s.len) == NULL && memchr(s.at, '\n', s.len) == NULL);
@@ -236,7 +213,8 @@ static void add_framing(struct upstream_call *call, const struct upstream_reques
 
 static void write_head(struct upstream_call *call, const struct upstream_request *req)
 {
-    buf_add_text(&call->head, method_text(req->method));
+    INVARIANT(req->method != HTTP_METHOD_OTHER);
+    buf_add_text(&call->head, http_method_text(req->method));
     buf_add(&call->head, " ", 1);
     add_clean(&call->head, req->target);
     buf_add(&call->head, call->target->host_line, call->target->host_line_len);
