@@ -77,6 +77,7 @@ class Suite:
 SUITES = {
     "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
     "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
+    "gateway": Suite("debug", by_pytest("gateway"), 5, "gateways between a scripted cluster and scripted agents, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
     "agent": Suite("release", by_pytest("agent"), 15, "the agent alone", second_look=True),
     "languages": Suite("release", by_pytest("languages"), 15, "every language in its environment; makes their root file systems on first use",

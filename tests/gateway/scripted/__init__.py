@@ -1,0 +1,1 @@
+"""What surrounds a gateway, scripted: an API server, agents, and a real Redis."""
