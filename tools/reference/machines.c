@@ -24,7 +24,7 @@ static const struct machine MACHINES[] = {
     {&ENDING_FSM, "gateway/ending.c",
      "A session's way out. LOOK: a lost pod; has another gateway remembered its end already?"},
     {&LEVEL_FSM, "watermark/level.h", "Is the local site open for new sessions?"},
-    {&KUBE_WATCH_FSM, "clusters/kube_watch.c", "List and watch of one resource, for ever."},
+    {&KUBE_WATCH_FSM, "clusters/kube_watch_machine.h", "List and watch of one resource, for ever."},
     {&REDIS_CLIENT_FSM, "router/redis_client.c", "The connection to Redis."},
     {&HTTP_BODY_TABLE, "http/http_connection.h", "The body of the request on a connection."},
     {&HTTP_LINE_TABLE, "http/http_connection.h", "The socket of a client's connection."},
