@@ -11,27 +11,36 @@
 
 void files_api_upload(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/files/upload", 0, UPLOAD_MS, UPLOAD_MS, true};
+    static const struct sandbox_call CALL = {.path = "/v1/files/upload",
+                                             .head_ms = UPLOAD_MS,
+                                             .total_ms = UPLOAD_MS,
+                                             .takes_file = true};
     sandbox_call_start(x, m, user, &CALL, (struct slice){0});
 }
 
 void files_api_list(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/files/list", READY_MS, ANSWER_MS, 2 * ANSWER_MS,
-                                             false};
+    static const struct sandbox_call CALL = {.path = "/v1/files/list",
+                                             .ready_ms = READY_MS,
+                                             .head_ms = ANSWER_MS,
+                                             .total_ms = 2 * ANSWER_MS};
     sandbox_call_start(x, m, user, &CALL, (struct slice){0});
 }
 
 void files_api_download(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/files/download/", READY_MS, ANSWER_MS,
-                                             DOWNLOAD_MS, false};
+    static const struct sandbox_call CALL = {.path = "/v1/files/download/",
+                                             .ready_ms = READY_MS,
+                                             .head_ms = ANSWER_MS,
+                                             .total_ms = DOWNLOAD_MS};
     sandbox_call_start(x, m, user, &CALL, m->params[1]);
 }
 
 void files_api_delete(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/files/delete/", READY_MS, ANSWER_MS, ANSWER_MS,
-                                             false};
+    static const struct sandbox_call CALL = {.path = "/v1/files/delete/",
+                                             .ready_ms = READY_MS,
+                                             .head_ms = ANSWER_MS,
+                                             .total_ms = ANSWER_MS};
     sandbox_call_start(x, m, user, &CALL, m->params[1]);
 }

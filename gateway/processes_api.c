@@ -7,14 +7,18 @@
 
 void processes_api_list(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/processes", READY_MS, ANSWER_MS, 2 * ANSWER_MS,
-                                             false};
+    static const struct sandbox_call CALL = {.path = "/v1/processes",
+                                             .ready_ms = READY_MS,
+                                             .head_ms = ANSWER_MS,
+                                             .total_ms = 2 * ANSWER_MS};
     sandbox_call_start(x, m, user, &CALL, (struct slice){0});
 }
 
 void processes_api_kill(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct sandbox_call CALL = {"/v1/process/kill/", READY_MS, ANSWER_MS, ANSWER_MS,
-                                             false};
+    static const struct sandbox_call CALL = {.path = "/v1/process/kill/",
+                                             .ready_ms = READY_MS,
+                                             .head_ms = ANSWER_MS,
+                                             .total_ms = ANSWER_MS};
     sandbox_call_start(x, m, user, &CALL, m->params[1]);
 }

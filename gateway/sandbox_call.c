@@ -21,12 +21,13 @@ static void relay(struct request *r)
         request_problem(r, &err);
         return;
     }
-    const struct agent_relay how = {
-        .method = http_exchange_head(r->x)->method,
-        .target = target,
-        .head_ms = call->head_ms,
-        .total_ms = call->total_ms,
-        .body_max = call->takes_file ? r->g->conf.limits.upload_bytes + FORM_BYTES : 0};
+    const struct agent_relay how = {.method = http_exchange_head(r->x)->method,
+                                    .target = target,
+                                    .head_ms = call->head_ms,
+                                    .total_ms = call->total_ms,
+                                    .body_max = call->takes_file
+                                                    ? r->g->conf.limits.upload_bytes + FORM_BYTES
+                                                    : call->body_max};
     agent_relay_start(r, r->s, &how);
 }
 
@@ -61,13 +62,17 @@ static void located(struct request *r, const struct located *where)
         request_fresh(r, where->session, fresh);
 }
 
+void sandbox_call_go(struct request *r, const struct sandbox_call *call, struct slice rest)
+{
+    r->sandbox_call = call;
+    r->rest = rest;
+    request_locate(r, located);
+}
+
 void sandbox_call_start(struct http_exchange *x, const struct http_route_match *m,
                         struct gateway *g, const struct sandbox_call *call, struct slice rest)
 {
     struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    if (!r)
-        return;
-    r->sandbox_call = call;
-    r->rest = rest;
-    request_locate(r, located);
+    if (r)
+        sandbox_call_go(r, call, rest);
 }

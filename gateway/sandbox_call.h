@@ -12,9 +12,13 @@ struct sandbox_call {
     int64_t ready_ms; /* how long the session may take to be ready; 0: as for an execution */
     int64_t head_ms;
     int64_t total_ms;
-    bool takes_file; /* the body may be as large as an upload, else there is none */
+    bool takes_file;  /* the body may be as large as an upload */
+    int64_t body_max; /* of a body that is no file; 0: there is none */
 };
 
 /* Opens the request; `rest` {NULL, 0} where the path ends with the call itself. */
 void sandbox_call_start(struct http_exchange *x, const struct http_route_match *m,
                         struct gateway *g, const struct sandbox_call *call, struct slice rest);
+
+/* The same for a request that is open and found good. */
+void sandbox_call_go(struct request *r, const struct sandbox_call *call, struct slice rest);
