@@ -20,6 +20,8 @@ static const struct http_route ROUTES[] = {
      "An execution as server-sent events."},
     {HTTP_METHOD_GET, "/v1/executions", execution_calls_list, "executions",
      "All executions, without outputs."},
+    {HTTP_METHOD_GET, "/v1/let_go", execution_calls_let_go, "let_go",
+     "The ids of executions that were stored and let go."},
     {HTTP_METHOD_GET, "/v1/executions/{eid}", execution_calls_get, "execution",
      "One execution, without outputs."},
     {HTTP_METHOD_DELETE, "/v1/executions/{eid}", execution_calls_cancel, "cancel",

@@ -11,7 +11,7 @@ static struct execution *find(const struct agent *a, const struct result_query *
     if (q->execution_id[0] == '\0')
         return executions_newest(&a->executions);
     struct execution *e = executions_find(&a->executions, q->execution_id);
-    if (!e && executions_find_past(&a->executions, q->execution_id))
+    if (!e && past_executions_find(&a->executions.past, q->execution_id))
         err_set(err, ERR_GONE, "execution %s was stored and let go", q->execution_id);
     else if (!e)
         err_set(err, ERR_EXECUTION_NOT_FOUND, "there is no execution %s", q->execution_id);

@@ -67,7 +67,7 @@ static struct execution *find_or_refuse(struct http_exchange *x, const struct ag
                                         const char *id)
 {
     struct execution *e = executions_find(&a->executions, id);
-    if (!e && executions_find_past(&a->executions, id))
+    if (!e && past_executions_find(&a->executions.past, id))
         problem_replyf(x, ERR_GONE, "execution %s was stored and let go", id);
     else if (!e)
         problem_replyf(x, ERR_EXECUTION_NOT_FOUND, "there is no execution %s", id);
@@ -164,17 +164,18 @@ static bool answer_known(struct http_exchange *x, const struct exec_call *c,
 {
     struct executions *all = &c->agent->executions;
     struct execution *e = executions_find(all, r->execution_id);
-    const struct execution_past *past = executions_find_past(all, r->execution_id);
+    const struct past_execution *past =
+        e ? NULL : past_executions_find(&all->past, r->execution_id);
     if (!e && !past)
         return false;
     bool same = e ? strcmp(execution_fingerprint(e), r->fingerprint) == 0
-                  : execution_past_is(past, r->fingerprint);
+                  : past_execution_is(past, r->fingerprint);
     if (!same)
         problem_replyf(x, ERR_EXECUTION_CONFLICT, "execution %s had another body", r->execution_id);
     else if (e)
         answer_exec(x, c, e);
     else
-        reply_brief(x, c->agent, 202, past->id, past->status);
+        reply_brief(x, c->agent, 202, r->execution_id, past_execution_status(past));
     return true;
 }
 
@@ -370,6 +371,18 @@ void execution_calls_list(struct http_exchange *x, const struct http_route_match
     json_set(body, "items", items);
     json_set(body, "continue", json_new_null());
     http_reply_json(x, 200, body);
+}
+
+void execution_calls_let_go(struct http_exchange *x, const struct http_route_match *m, void *agent)
+{
+    (void)m;
+    const struct agent *a = agent;
+    struct buf body;
+    buf_init(&body, EXECUTIONS_EVER_MAX * PAST_EXECUTION_ID_HEX);
+    past_executions_print(&a->executions.past, &body);
+    INVARIANT(!body.overflowed);
+    http_reply(x, 200, "text/plain", buf_slice(&body));
+    buf_fini(&body);
 }
 
 void execution_calls_get(struct http_exchange *x, const struct http_route_match *m, void *agent)

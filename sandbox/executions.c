@@ -14,7 +14,7 @@ void executions_fini(struct executions *l)
     for (size_t i = 0; i < l->count; i++)
         execution_free(&l->items[i]);
     free(l->items);
-    free(l->past);
+    past_executions_fini(&l->past);
     executions_init(l);
 }
 
@@ -34,29 +34,6 @@ struct execution *executions_find_leader(const struct executions *l, pid_t leade
     return NULL;
 }
 
-const struct execution_past *executions_find_past(const struct executions *l, const char *id)
-{
-    for (size_t i = 0; i < l->past_count; i++)
-        if (strcmp(l->past[i].id, id) == 0)
-            return &l->past[i];
-    return NULL;
-}
-
-static void from_hex(const char *hex, uint8_t out[DIGEST_BYTES])
-{
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        const char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        out[i] = (uint8_t)strtoul(two, NULL, 16);
-    }
-}
-
-bool execution_past_is(const struct execution_past *p, const char *fingerprint_hex)
-{
-    uint8_t other[DIGEST_BYTES];
-    from_hex(fingerprint_hex, other);
-    return memcmp(p->fingerprint, other, sizeof(other)) == 0;
-}
-
 struct execution *executions_newest(const struct executions *l)
 {
     return l->count > 0 ? l->items[l->count - 1] : NULL;
@@ -70,22 +47,10 @@ size_t executions_running(const struct executions *l)
     return n;
 }
 
-static void remember(struct executions *l, const struct execution *e)
-{
-    if (l->past_count == l->past_cap) {
-        l->past_cap = l->past_cap ? l->past_cap * 2 : 16;
-        l->past = mem_resize(l->past, l->past_cap * sizeof(*l->past));
-    }
-    struct execution_past *p = &l->past[l->past_count++];
-    *p = (struct execution_past){0};
-    snprintf(p->id, sizeof(p->id), "%s", execution_id(e));
-    snprintf(p->status, sizeof(p->status), "%s", execution_status(e));
-    from_hex(execution_fingerprint(e), p->fingerprint);
-}
-
 static void let_go(struct executions *l, size_t i)
 {
-    remember(l, l->items[i]);
+    const struct execution *e = l->items[i];
+    past_executions_add(&l->past, execution_id(e), execution_fingerprint(e), execution_status(e));
     execution_free(&l->items[i]);
     l->count--;
     memmove(l->items + i, l->items + i + 1, (l->count - i) * sizeof(*l->items));
@@ -118,7 +83,7 @@ int executions_make_room(struct executions *l, int64_t running_max, struct err *
     if (executions_running(l) >= (size_t)running_max)
         return err_set(err, ERR_TOO_MANY_EXECUTIONS,
                        "%" PRId64 " executions run, which is the session's limit", running_max);
-    if (l->count + l->past_count >= EXECUTIONS_EVER_MAX)
+    if (l->count + l->past.count >= EXECUTIONS_EVER_MAX)
         return err_set(err, ERR_QUOTA_EXCEEDED, "the session had its %d executions",
                        EXECUTIONS_EVER_MAX);
     while (over_budget(l))

@@ -6,31 +6,22 @@
  * runs twice. */
 #pragma once
 #include "sandbox/execution.h"
+#include "sandbox/past_executions.h"
 
 #define EXECUTIONS_KEPT_MAX   64
 #define EXECUTIONS_KEPT_BYTES ((size_t)32 * 1024 * 1024)
-#define EXECUTIONS_EVER_MAX   16384
+#define EXECUTIONS_EVER_MAX   65536
 
 struct executions {
     struct execution **items;
     size_t count, cap;
-    struct execution_past *past; /* ids of those that went */
-    size_t past_count, past_cap;
-};
-
-struct execution_past {
-    char id[65];
-    char status[10];
-    uint8_t fingerprint[DIGEST_BYTES];
+    struct past_executions past; /* those that went */
 };
 
 void executions_init(struct executions *l);
 void executions_fini(struct executions *l); /* all must have ended */
 struct execution *executions_find(const struct executions *l, const char *id);
 struct execution *executions_find_leader(const struct executions *l, pid_t leader);
-/* One that ran and went; NULL when unknown. */
-const struct execution_past *executions_find_past(const struct executions *l, const char *id);
-bool execution_past_is(const struct execution_past *p, const char *fingerprint_hex);
 struct execution *executions_newest(const struct executions *l);
 size_t executions_running(const struct executions *l);
 /* Lets go of stored ones until another fits. ERR_TOO_MANY_EXECUTIONS, ERR_QUOTA_EXCEEDED. */

@@ -1,4 +1,5 @@
 """Activity, consent, tender, deadline, the way to the result store."""
+import hashlib
 import threading
 import time
 
@@ -118,7 +119,11 @@ def test_stored_ones_make_room_and_their_ids_are_not_run_again(fresh):
         r = fresh.call("POST", "/v1/exec/bash?wait=10", {"code": f"echo {i}", "execution_id": f"n{i}"})
         assert r.status == 200, r
         assert fresh.call("POST", f"/v1/executions/n{i}/stored").status == 204
-    assert len(fresh.call("GET", "/v1/executions").json["items"]) <= 65
+    kept = {e["execution_id"] for e in fresh.call("GET", "/v1/executions").json["items"]}
+    gone = fresh.call("GET", "/v1/let_go").body.decode()
+    assert len(kept) <= 65 and len(kept) + len(gone) // 12 == 70
+    assert {gone[i:i + 12] for i in range(0, len(gone), 12)} == \
+        {hashlib.sha256(f"n{i}".encode()).hexdigest()[:12] for i in range(70) if f"n{i}" not in kept}
     assert fresh.call("GET", "/v1/result?execution_id=n0").status == 410
     r = fresh.call("POST", "/v1/exec/bash?wait=10", {"code": "echo 0", "execution_id": "n0"})
     assert r.status == 202 and r.json["status"] == "completed"
