@@ -4,10 +4,10 @@
  *     bench_watermark [nodes] [pods] [rounds] */
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/world.h"
 #include "clusters/kube_object.h"
-#include "clusters/kube_store.h"
 #include "router/decision.h"
+#include "tests/unit/fake_store.h"
+#include "tests/unit/fake_world.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
 
@@ -16,103 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
-
-/* -- the store -- */
-
-static struct kube_node *nodes;
-static struct kube_pod **pods;
-static size_t node_count, pod_count;
-static kube_store_pod_f *tell_pod;
-static kube_store_node_f *tell_node;
-static void *teller;
-
-bool kube_store_synced(const struct kube_store *s)
-{
-    (void)s;
-    return true;
-}
-
-bool kube_store_connected(const struct kube_store *s)
-{
-    (void)s;
-    return true;
-}
-
-void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user)
-{
-    (void)s;
-    tell_pod = fn;
-    teller = user;
-}
-
-void kube_store_subscribe_nodes(struct kube_store *s, kube_store_node_f *fn, void *user)
-{
-    (void)s;
-    tell_node = fn;
-    teller = user;
-}
-
-void kube_store_each_pod(const struct kube_store *s,
-                         bool (*fn)(const struct kube_pod *p, void *user), void *user)
-{
-    (void)s;
-    for (size_t i = 0; i < pod_count; i++)
-        fn(pods[i], user);
-}
-
-void kube_store_each_node(const struct kube_store *s,
-                          bool (*fn)(const struct kube_node *n, void *user), void *user)
-{
-    (void)s;
-    for (size_t i = 0; i < node_count; i++)
-        fn(&nodes[i], user);
-}
-
-/* -- the world: time stands still -- */
-
-static int64_t still(struct world *w)
-{
-    (void)w;
-    return 1000;
-}
-
-static void no_random(struct world *w, void *out, size_t len)
-{
-    (void)w;
-    memset(out, 0, len);
-}
-
-struct timer {
-    int unused;
-};
-
-static struct timer *make_timer(struct world *w, timer_f *fn, void *user)
-{
-    (void)w;
-    (void)fn;
-    (void)user;
-    return mem_alloc(sizeof(struct timer));
-}
-
-static void start_timer(struct timer *t, int64_t after_ms, int64_t repeat_ms)
-{
-    (void)t;
-    (void)after_ms;
-    (void)repeat_ms;
-}
-
-static void stop_timer(struct timer *t)
-{
-    (void)t;
-}
-
-static void free_timer(struct timer *t)
-{
-    free(t);
-}
-
-static const struct world_ops OPS = {still,       still,      no_random, make_timer,
-                                     start_timer, stop_timer, free_timer};
 
 /* -- measuring -- */
 
@@ -193,17 +96,18 @@ static void make_cluster(size_t node_total, size_t pod_total, bool fill)
 {
     size_t each = pod_total / node_total;
 
-    nodes = mem_array(node_total, sizeof(*nodes));
-    pods = mem_array(pod_total, sizeof(struct kube_pod *));
+    fake_store.nodes = mem_array(node_total, sizeof(struct kube_node));
+    fake_store.pods = mem_array(pod_total, sizeof(struct kube_pod *));
     for (size_t i = 0; i < node_total; i++) {
-        nodes[i] =
+        fake_store.nodes[i] =
             (struct kube_node){.name = mem_format("node-%05zu.cluster.example", i), .ready = true};
-        nodes[i].allocatable = (struct kube_resources){(int64_t)each * 700 + (fill ? 0 : 8000),
-                                                       (int64_t)1 << 40, 0, 500};
+        fake_store.nodes[i].allocatable = (struct kube_resources){
+            (int64_t)each * 700 + (fill ? 0 : 8000), (int64_t)1 << 40, 0, 500};
     }
-    node_count = node_total;
+    fake_store.node_count = node_total;
     for (size_t i = 0; i < pod_total; i++)
-        pods[pod_count++] = make_pod(i * 2, nodes[i % node_total].name, true);
+        fake_store.pods[fake_store.pod_count++] =
+            make_pod(i * 2, fake_store.nodes[i % node_total].name, true);
 }
 
 /* A pod comes unbound, is bound, becomes ready, goes: four events. */
@@ -213,33 +117,33 @@ static void churn(size_t round, double *us)
     struct kube_pod bound = *p, ready;
     double t = now_us();
 
-    bound.node_name = nodes[pick(node_count)].name;
+    bound.node_name = fake_store.nodes[pick(fake_store.node_count)].name;
     bound.phase = KUBE_RUNNING;
     ready = bound;
     ready.ready = true;
-    tell_pod(NULL, p, teller);
+    fake_store_tell_pod(NULL, p);
     us[0] = now_us() - t;
     t = now_us();
-    tell_pod(p, &bound, teller);
+    fake_store_tell_pod(p, &bound);
     us[1] = now_us() - t;
     t = now_us();
-    tell_pod(&bound, &ready, teller);
+    fake_store_tell_pod(&bound, &ready);
     us[2] = now_us() - t;
     t = now_us();
-    tell_pod(&ready, NULL, teller);
+    fake_store_tell_pod(&ready, NULL);
     us[3] = now_us() - t;
     kube_pod_free(&p);
 }
 
 static double change_node(void)
 {
-    const struct kube_node *n = &nodes[pick(node_count)];
+    const struct kube_node *n = &fake_store.nodes[pick(fake_store.node_count)];
     struct kube_node cordoned = *n;
     double t = now_us();
 
     cordoned.unschedulable = true;
-    tell_node(n, &cordoned, teller);
-    tell_node(&cordoned, n, teller);
+    fake_store_tell_node(n, &cordoned);
+    fake_store_tell_node(&cordoned, n);
     return (now_us() - t) / 2;
 }
 
@@ -299,24 +203,25 @@ int main(int argc, char **argv)
     size_t node_total = argc > 1 ? strtoul(argv[1], NULL, 10) : 5000;
     size_t pod_total = argc > 2 ? strtoul(argv[2], NULL, 10) : 150000;
     size_t rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 20000;
-    struct world world = {&OPS};
+    struct fake_world world; /* its time stands still */
     struct reservations *r = reservations_new(60000, 1000);
     double first_us, full_us;
 
     log_set_level(LOG_ERROR);
+    fake_world_init(&world, 1);
     if (node_total == 0 || rounds == 0)
         return 2;
     make_cluster(node_total, pod_total, false);
     double objects_mib = rss_mib();
-    struct watermark_feed *f = build(&world, r, &first_us);
+    struct watermark_feed *f = build(&world.world, r, &first_us);
     printf("{\n \"nodes\": %zu, \"pods\": %zu, \"rounds\": %zu, \"build_ms\": %.1f,\n", node_total,
-           pod_count, rounds, first_us / 1000);
+           fake_store.pod_count, rounds, first_us / 1000);
     printf(" \"rss_mib\": %.1f, \"of_that_objects_mib\": %.1f,\n", rss_mib(), objects_mib);
     measure("with_room", f, rounds, ",");
     watermark_feed_free(&f);
-    for (size_t i = 0; i < node_count; i++)
-        nodes[i].allocatable.millicpu -= 8000;
-    f = build(&world, r, &full_us);
+    for (size_t i = 0; i < fake_store.node_count; i++)
+        fake_store.nodes[i].allocatable.millicpu -= 8000;
+    f = build(&world.world, r, &full_us);
     measure("full", f, rounds, "");
     printf("}\n");
     watermark_feed_free(&f);

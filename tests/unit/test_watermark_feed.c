@@ -2,64 +2,31 @@
 
 #include <stdio.h>
 
-#include "clusters/kube_store.h"
+#include "fake_store.h"
 #include "fake_world.h"
 #include "watermark/reservations.h"
 #include "watermark/watermark_feed.h"
 
 static const struct kube_resources SHAPE = {1000, 1000, 0, 1};
 
-/* -- the store, as far as the feed asks it -- */
-
 static struct kube_node nodes[8];
-static size_t node_count;
-static struct kube_pod pods[8];
-static size_t pod_count;
-static bool synced, connected;
-static kube_store_pod_f *tell_pod;
-static kube_store_node_f *tell_node;
-static void *teller;
+static struct kube_pod pods[8], *pod_pointers[8];
 
-bool kube_store_synced(const struct kube_store *s)
+static void reset_store(void)
 {
-    (void)s;
-    return synced;
+    fake_store = (struct fake_store){.nodes = nodes, .pods = pod_pointers, .known = true};
 }
 
-bool kube_store_connected(const struct kube_store *s)
+static void add_node(struct kube_node n)
 {
-    (void)s;
-    return connected;
+    fake_store.nodes[fake_store.node_count++] = n;
 }
 
-void kube_store_subscribe(struct kube_store *s, kube_store_pod_f *fn, void *user)
+static void add_pod(struct kube_pod p)
 {
-    (void)s;
-    tell_pod = fn;
-    teller = user;
-}
-
-void kube_store_subscribe_nodes(struct kube_store *s, kube_store_node_f *fn, void *user)
-{
-    (void)s;
-    tell_node = fn;
-    teller = user;
-}
-
-void kube_store_each_pod(const struct kube_store *s,
-                         bool (*fn)(const struct kube_pod *p, void *user), void *user)
-{
-    (void)s;
-    for (size_t i = 0; i < pod_count; i++)
-        fn(&pods[i], user);
-}
-
-void kube_store_each_node(const struct kube_store *s,
-                          bool (*fn)(const struct kube_node *n, void *user), void *user)
-{
-    (void)s;
-    for (size_t i = 0; i < node_count; i++)
-        fn(&nodes[i], user);
+    pods[fake_store.pod_count] = p;
+    pod_pointers[fake_store.pod_count] = &pods[fake_store.pod_count];
+    fake_store.pod_count++;
 }
 
 static struct kube_node node(const char *name, bool ready, bool cordoned, bool tainted)
@@ -97,7 +64,6 @@ static void start(int64_t dwell_ms)
                                                        .dwell_ms = dwell_ms},
                                              .shape = SHAPE};
 
-    synced = connected = true;
     fake_world_init(&world, 1);
     reservations = reservations_new(60000, 1000);
     feed = watermark_feed_new(&world.world, NULL, NULL, reservations, &conf);
@@ -108,7 +74,7 @@ static int stop(void **state)
     (void)state;
     watermark_feed_free(&feed);
     reservations_free(&reservations);
-    node_count = pod_count = 0;
+    reset_store();
     return 0;
 }
 
@@ -126,16 +92,16 @@ static void counts_what_counts(void **state)
     struct kube_node good = node("good", true, false, false), bad = good;
 
     (void)state;
-    nodes[node_count++] = good;
-    nodes[node_count++] = node("dead", false, false, false);
-    nodes[node_count++] = node("cordoned", true, true, false);
-    nodes[node_count++] = node("tainted", true, false, true);
-    pods[pod_count++] = pod("1", "good", KUBE_RUNNING, "s1");
-    pods[pod_count++] = pod("2", "good", KUBE_PENDING, ""); /* not ours, takes room all the same */
-    pods[pod_count++] = pod("3", "good", KUBE_SUCCEEDED, "s2"); /* over: takes none */
-    pods[pod_count++] = pod("4", "good", KUBE_FAILED, "s3");
-    pods[pod_count++] = pod("5", "dead", KUBE_RUNNING, "s4");
-    pods[pod_count++] = pod("6", "", KUBE_PENDING, "s5");
+    add_node(good);
+    add_node(node("dead", false, false, false));
+    add_node(node("cordoned", true, true, false));
+    add_node(node("tainted", true, false, true));
+    add_pod(pod("1", "good", KUBE_RUNNING, "s1"));
+    add_pod(pod("2", "good", KUBE_PENDING, ""));     /* not ours, takes room all the same */
+    add_pod(pod("3", "good", KUBE_SUCCEEDED, "s2")); /* over: takes none */
+    add_pod(pod("4", "good", KUBE_FAILED, "s3"));
+    add_pod(pod("5", "dead", KUBE_RUNNING, "s4"));
+    add_pod(pod("6", "", KUBE_PENDING, "s5"));
     start(0);
     assert_true(take().known);
     assert_int_equal(take().slots, 1);
@@ -145,41 +111,41 @@ static void counts_what_counts(void **state)
 
     changed = pods[5]; /* bound where it was counted: no change */
     changed.node_name = (char *)"good";
-    tell_pod(&pods[5], &changed, teller);
+    fake_store_tell_pod(&pods[5], &changed);
     assert_int_equal(take().slots, 1);
     other = changed;
     other.ready = true; /* takes and gives no room */
-    tell_pod(&changed, &other, teller);
+    fake_store_tell_pod(&changed, &other);
     assert_int_equal(take().slots, 1);
     changed = other;
     changed.phase = KUBE_SUCCEEDED;
-    tell_pod(&other, &changed, teller);
+    fake_store_tell_pod(&other, &changed);
     assert_int_equal(take().slots, 2);
-    tell_pod(&changed, NULL, teller);
+    fake_store_tell_pod(&changed, NULL);
     assert_int_equal(take().slots, 2);
-    tell_pod(&pods[0], NULL, teller);
+    fake_store_tell_pod(&pods[0], NULL);
     assert_int_equal(take().slots, 3);
     bad.unschedulable = true;
-    tell_node(&good, &bad, teller);
+    fake_store_tell_node(&good, &bad);
     assert_int_equal(take().slots, 0);
-    tell_node(&bad, &good, teller);
+    fake_store_tell_node(&bad, &good);
     assert_int_equal(take().slots, 3);
-    tell_node(&good, NULL, teller);
+    fake_store_tell_node(&good, NULL);
     assert_int_equal(take().slots, 0);
-    connected = false;
+    fake_store.known = false;
     assert_false(take().known);
 }
 
 static void reservations_take_slots_until_the_pod_is_seen(void **state)
 {
     (void)state;
-    nodes[node_count++] = node("n", true, false, false);
+    add_node(node("n", true, false, false));
     start(0);
     reservations_take(reservations, "a", world.now_ms);
     reservations_take(reservations, "b", world.now_ms);
     assert_int_equal(take().slots, 2);
     struct kube_pod p = pod("1", "", KUBE_PENDING, "a");
-    tell_pod(NULL, &p, teller);
+    fake_store_tell_pod(NULL, &p);
     reservations_seen(reservations, "a", world.now_ms);
     assert_int_equal(take().slots, 2);
     reservations_release(reservations, "b");
@@ -191,7 +157,7 @@ static void holds(void **state)
     int64_t expected[] = {5000, 10000, 20000, 40000, 60000, 60000};
 
     (void)state;
-    nodes[node_count++] = node("n", true, false, false);
+    add_node(node("n", true, false, false));
     start(0);
     assert_int_equal(take().hold_until_ms, 0);
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
@@ -204,8 +170,8 @@ static void holds(void **state)
     }
     struct kube_pod p = pod("1", "", KUBE_PENDING, "a"), q = p;
     q.node_name = (char *)"n";
-    tell_pod(NULL, &p, teller);
-    tell_pod(&p, &q, teller); /* bound: holds start small again */
+    fake_store_tell_pod(NULL, &p);
+    fake_store_tell_pod(&p, &q); /* bound: holds start small again */
     watermark_feed_refused(feed);
     assert_int_equal(take().hold_until_ms, world.now_ms + 5000);
 }
@@ -214,20 +180,20 @@ static void holds(void **state)
 static void unschedulable_pods(void **state)
 {
     (void)state;
-    nodes[node_count++] = node("n", true, false, false);
+    add_node(node("n", true, false, false));
     start(0);
     struct kube_pod big = pod("1", "", KUBE_PENDING, "a"), refused;
     big.requests.millicpu = 9000;
     refused = big;
     refused.unschedulable = true;
-    tell_pod(NULL, &big, teller);
-    tell_pod(&big, &refused, teller);
+    fake_store_tell_pod(NULL, &big);
+    fake_store_tell_pod(&big, &refused);
     assert_int_equal(take().state, LEVEL_OPEN);
     struct kube_pod small = pod("2", "", KUBE_PENDING, "b");
     refused = small;
     refused.unschedulable = true;
-    tell_pod(NULL, &small, teller);
-    tell_pod(&small, &refused, teller);
+    fake_store_tell_pod(NULL, &small);
+    fake_store_tell_pod(&small, &refused);
     assert_int_equal(take().state, LEVEL_CLOSED);
     assert_int_equal(take().state_reason, LEVEL_REASON_REFUSED);
 }
@@ -239,7 +205,7 @@ static void back_by_probes(void **state)
     char id[8], uid[8];
 
     (void)state;
-    nodes[node_count++] = node("n", true, false, false);
+    add_node(node("n", true, false, false));
     start(5000);
     for (int i = 0; i < 4; i++) {
         snprintf(id, sizeof(id), "r%d", i);
@@ -265,11 +231,11 @@ static void back_by_probes(void **state)
         snprintf(uid, sizeof(uid), "u%d", i);
         watermark_feed_admitted(feed, id);
         bound = pod(uid, "n", KUBE_PENDING, id);
-        tell_pod(NULL, &bound, teller);
+        fake_store_tell_pod(NULL, &bound);
         if (i == 0)
             assert_int_equal(take().probes_left, 2);
         bound = pod(uid, "n", KUBE_RUNNING, id);
-        tell_pod(&bound, NULL, teller);
+        fake_store_tell_pod(&bound, NULL);
     }
     assert_int_equal(take().probes_left, 4);
     fake_world_run(&world, 5000);
@@ -280,7 +246,7 @@ static void back_by_probes(void **state)
 static void a_probe_that_is_never_bound_is_lost(void **state)
 {
     (void)state;
-    nodes[node_count++] = node("n", true, false, false);
+    add_node(node("n", true, false, false));
     start(1000);
     watermark_feed_refused(feed);
     fake_world_run(&world, 5000);
@@ -296,6 +262,7 @@ static void a_probe_that_is_never_bound_is_lost(void **state)
 
 int main(void)
 {
+    reset_store();
     const struct CMUnitTest tests[] = {
         TEST(counts_what_counts),
         TEST(reservations_take_slots_until_the_pod_is_seen),
