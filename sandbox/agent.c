@@ -222,6 +222,7 @@ int agent_init(struct agent *a, struct loop *l, const char *data, struct err *er
         .session_id = a->session_id,
         .runtimes = mem_format("%s/runtimes", data),
         .workspace = WORKSPACE,
+        .files = &a->files.workspace,
         .session_env = &a->session_env,
         .contexts = &a->contexts,
         .news = on_news,

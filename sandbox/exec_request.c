@@ -3,11 +3,13 @@
 #include "base/mem.h"
 #include "sandbox/result_query.h"
 #include "sandbox/run_files.h"
+#include "sandbox/workspace_name.h"
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef int member_f(const struct json_t *value, const struct agent_limits *limits,
                      struct exec_request *out, struct err *err);
@@ -123,6 +125,20 @@ static int read_stdin(const struct json_t *v, const struct agent_limits *limits,
                        json_text_len(v), EXEC_REQUEST_STDIN_MAX);
     out->stdin_len = json_text_len(v);
     out->stdin_data = mem_text_n(json_text(v), out->stdin_len);
+    return 0;
+}
+
+static int read_stdin_file(const struct json_t *v, const struct agent_limits *limits,
+                           struct exec_request *out, struct err *err)
+{
+    (void)limits;
+    if (json_is_null(v))
+        return 0;
+    if (!json_is_string(v))
+        return not_a(err, "stdin_file", "the name of a file in the workspace");
+    if (workspace_name_check((struct slice){json_text(v), json_text_len(v)}, err) < 0)
+        return err_wrap(err, "stdin_file");
+    out->stdin_file = mem_text(json_text(v));
     return 0;
 }
 
@@ -255,14 +271,9 @@ static int read_one_shot(const struct json_t *v, const struct agent_limits *limi
     return json_is_bool(v) ? 0 : not_a(err, "one_shot", "true or false");
 }
 
-static int not_yet(struct err *err, const char *member)
-{
-    return err_set(err, ERR_NOT_IMPLEMENTED, "%s is not supported by this version", member);
-}
-
 static const struct {
     const char *name;
-    member_f *read; /* NULL: known, but not in this version */
+    member_f *read;
 } MEMBERS[] = {
     {"code", read_code},
     {"stdin", read_stdin},
@@ -275,7 +286,7 @@ static const struct {
     {"cwd", read_cwd},
     {"filename", read_filename},
     {"context", read_context},
-    {"stdin_file", NULL},
+    {"stdin_file", read_stdin_file},
     {"event", read_event},
     {"files", read_files},
     {"one_shot", read_one_shot},
@@ -285,9 +296,8 @@ static int read_member(const char *key, const struct json_t *value,
                        const struct agent_limits *limits, struct exec_request *out, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(MEMBERS); i++) {
-        if (strcmp(MEMBERS[i].name, key) != 0)
-            continue;
-        return MEMBERS[i].read ? MEMBERS[i].read(value, limits, out, err) : not_yet(err, key);
+        if (strcmp(MEMBERS[i].name, key) == 0)
+            return MEMBERS[i].read(value, limits, out, err);
     }
     return err_set(err, ERR_INVALID_ARGUMENT, "unknown member \"%.64s\"", key);
 }
@@ -300,6 +310,17 @@ static int check_timeout(struct exec_request *r, const struct agent_limits *limi
                        (double)max / 1000);
     if (r->timeout_ms == 0 && !r->background)
         r->timeout_ms = limits->execution_ms;
+    return 0;
+}
+
+static int check_stdin(const struct exec_request *r, struct err *err)
+{
+    if (r->stdin_file && r->stdin_data)
+        return err_set(err, ERR_INVALID_ARGUMENT, "stdin and stdin_file are not for the same run");
+    if (r->stdin_file && r->stdin_open)
+        return err_set(err, ERR_INVALID_ARGUMENT, "stdin_file ends with the file: no stdin_open");
+    if (r->context[0] && r->stdin_open)
+        return err_set(err, ERR_INVALID_ARGUMENT, "stdin_open is not for a context");
     return 0;
 }
 
@@ -326,10 +347,10 @@ static int read_object(struct json_t *body, const char *language, const struct a
     if (!out->code)
         return err_set(err, ERR_INVALID_ARGUMENT, "code is missing");
     int rc = check_timeout(out, limits, err);
+    if (rc == 0)
+        rc = check_stdin(out, err);
     if (rc < 0)
         return rc;
-    if (out->context[0] && out->stdin_open)
-        return err_set(err, ERR_INVALID_ARGUMENT, "stdin_open is not for a context");
     /* The id may come in the body or in a header field: it does not make another body. */
     json_remove(body, "execution_id");
     struct buf canonical;
@@ -371,6 +392,9 @@ void exec_request_fini(struct exec_request *r)
     json_free(r->files);
     free(r->code);
     free(r->stdin_data);
+    free(r->stdin_file);
+    if (r->stdin_fd > 0)
+        close(r->stdin_fd);
     free(r->event);
     free(r->cwd);
     free(r->filename);

@@ -3,8 +3,8 @@
  *
  * Ownership: the request owns its parts. `code` and `stdin_data` are bytes with lengths.
  * Errors:    ERR_BAD_JSON, ERR_INVALID_ARGUMENT, ERR_INVALID_ID, ERR_LIMIT_EXCEEDED,
- * ERR_PAYLOAD_TOO_LARGE, ERR_NOT_IMPLEMENTED; each names the member, and the limit where one was
- * hit. Nothing is clamped. */
+ * ERR_PAYLOAD_TOO_LARGE; each names the member, and the limit where one was hit. Nothing is
+ * clamped. */
 #pragma once
 #include "base/digest.h"
 #include "base/err.h"
@@ -34,6 +34,8 @@ struct exec_request {
     size_t code_len;
     char *stdin_data;
     size_t stdin_len;
+    char *stdin_file; /* a name in the workspace; NULL: none */
+    int stdin_fd;     /* that file, once it is opened for the run; 0: not */
     bool stdin_open;
     bool background;
     bool one_shot;        /* its session is its own: the answer calls it a run */

@@ -337,11 +337,19 @@ static struct fd_watch *listen_to(struct execution *e, int fd, loop_f *fn)
     return w;
 }
 
-static void attach(struct execution *e, const struct launched *l, const struct exec_request *r)
+static struct execution_input *take_input(const struct execution *e, int fd, struct exec_request *r)
+{
+    struct slice given = {r->stdin_data, r->stdin_len};
+    int file = r->stdin_fd;
+    r->stdin_fd = 0;
+    return file > 0 ? execution_input_from_file(e->host->loop, fd, file)
+                    : execution_input_new(e->host->loop, fd, given, r->stdin_open);
+}
+
+static void attach(struct execution *e, const struct launched *l, struct exec_request *r)
 {
     e->leader = l->leader;
-    e->input = execution_input_new(e->host->loop, l->stdin_fd,
-                                   (struct slice){r->stdin_data, r->stdin_len}, r->stdin_open);
+    e->input = take_input(e, l->stdin_fd, r);
     e->out = listen_to(e, l->stdout_fd, on_out);
     e->err = listen_to(e, l->stderr_fd, on_err);
     e->value = listen_to(e, l->value_fd, on_value);
@@ -454,6 +462,8 @@ struct execution *execution_start(const struct execution_host *host, const char 
     int rc = check_cwd(cwd, err);
     if (rc == 0)
         rc = code_file_write(&e->file, filename, (struct slice){r->code, r->code_len}, err);
+    if (rc == 0)
+        rc = run_extras_open_input(host->files, host->workspace, r, err);
     if (rc == 0)
         rc = run_extras_write(&e->file, e->language, r, err);
     e->started_ms = world_now_ms(world_of(e));

@@ -34,14 +34,16 @@ enum execution_cause {
 struct execution;
 struct warm;
 struct contexts;
+struct workspace;
 
 /* What all executions of an agent share; borrowed. */
 struct execution_host {
     struct loop *loop;
     const struct agent_limits *limits;
     const char *session_id;
-    const char *runtimes; /* folder */
-    const char *workspace;
+    const char *runtimes;  /* folder */
+    const char *workspace; /* its path */
+    const struct workspace *files;
     const struct text_list *session_env;
     struct warm *warm; /* NULL: every start is a cold one */
     struct contexts *contexts;

@@ -1,5 +1,7 @@
 #include "sandbox/run_extras.h"
 #include "base/mem.h"
+#include "sandbox/workspace.h"
+#include <stdlib.h>
 
 static void add_env(struct text_list *env, const char *name, const char *value)
 {
@@ -23,6 +25,24 @@ int run_extras_write(struct code_file *f, const struct language *language, struc
     if (rc == 0 && f->input)
         add_env(&r->env, "SPILLWAY_STDIN", f->input);
     return rc;
+}
+
+int run_extras_open_input(const struct workspace *w, const char *folder, struct exec_request *r,
+                          struct err *err)
+{
+    struct stat st;
+    if (!r->stdin_file)
+        return 0;
+    int fd = workspace_open_file(w, r->stdin_file, &st, err);
+    if (fd < 0)
+        return err_wrap(err, "stdin_file");
+    r->stdin_fd = fd;
+    if (r->context[0]) {
+        char *path = mem_format("%s/%s", folder, r->stdin_file);
+        add_env(&r->env, "SPILLWAY_STDIN", path);
+        free(path);
+    }
+    return 0;
 }
 
 struct text_list run_extras_args(const char *path, const char *filename,

@@ -141,9 +141,8 @@ def test_wrong_values_on_exec(client, neighbour, body):
 
 @pytest.mark.parametrize("member", ["context", "stdin_file"])
 def test_what_an_execution_names_and_is_not_there_is_said_not_ignored(client, neighbour, member):
-    """Also where a version does not have the member at all: 501."""
-    reply = client.post(f"/{neighbour.id}/exec/python", {"code": "1", member: "no-such"}).expect(400, 404, 501)
-    problem = problems.check(reply, reply.status)
+    reply = client.post(f"/{neighbour.id}/exec/python", {"code": "1", member: "no-such"})
+    problem = problems.check(reply, 404, "context_not_found", "file_not_found")
     assert member.split("_", maxsplit=1)[0] in problem["detail"]
     assert problem["instance"] == f"/{neighbour.id}/exec/python", "the agent's path is nobody's business"
 

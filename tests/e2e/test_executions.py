@@ -88,6 +88,14 @@ def test_stdin_is_fed_and_closed(shared_session):
     assert answer["stdout"] == "ZEILE\nÜMLAUT\n"
 
 
+def test_stdin_comes_from_a_file_of_the_workspace(shared_session):
+    shared_session.run("mkdir -p in; seq 100000 >in/numbers", language="bash")
+    for language, code in (("python", "import sys\nprint(sum(map(int, sys.stdin)))"), ("bash", "awk '{ n += $1 } END { print n }'")):
+        assert shared_session.run(code, language=language, stdin_file="in/numbers")["stdout"] == "5000050000\n"
+    for name in ("in", "gone", "../etc/passwd"):
+        problems.check(shared_session.try_exec("bash", "cat", stdin_file=name), {"in": 403, "gone": 404}.get(name, 400))
+
+
 def test_open_stdin_is_fed_until_its_end(client, session):
     execution = session.submit("import os, sys\nfor line in sys.stdin:\n    os.write(1, b'got ' + line.encode())",
                                stdin_open=True)
