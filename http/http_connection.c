@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define LINGER_MS    ((int64_t)2000) /* for the client to read our last words */
-#define LINGER_BYTES ((size_t)1024 * 1024)
-#define DISCARD_MS   ((int64_t)1000) /* a reply may wait for it */
+/* So long, and so much, a client may go on sending before it reads our last words. */
+#define LINGER_MS        ((int64_t)10000)
+#define LINGER_SILENT_MS ((int64_t)2000)
+#define LINGER_BYTES     ((size_t)64 * 1024 * 1024)
+#define DISCARD_MS       ((int64_t)1000) /* a reply may wait for it */
 
 static const struct fsm_state BODY_STATES[] = {HTTP_BODY_STATES(FSM_STATE)};
 const struct fsm_table HTTP_BODY_TABLE = {"http_body", BODY_STATES, ARRAY_LEN(BODY_STATES)};
@@ -135,6 +137,7 @@ static void finish_line(struct http_connection *c)
     }
     fsm_move(&c->line, HTTP_LINE_LINGER);
     c->phase_since = now_ms(c);
+    c->linger_until = c->phase_since + LINGER_MS;
     http_in_clear(&c->in);
     c->shutdown_req.data = c;
     if (uv_shutdown(&c->shutdown_req, &c->handle.stream, on_shutdown) < 0)
@@ -319,8 +322,10 @@ void http_connection_body_clock(struct http_connection *c, bool running)
 static int64_t read_deadline(struct http_connection *c)
 {
     const struct http_server_conf *conf = &c->server->conf;
-    if (c->line.state == HTTP_LINE_LINGER)
-        return c->phase_since + LINGER_MS;
+    if (c->line.state == HTTP_LINE_LINGER) {
+        int64_t silent_until = c->phase_since + LINGER_SILENT_MS;
+        return silent_until < c->linger_until ? silent_until : c->linger_until;
+    }
     if (c->line.state != HTTP_LINE_OPEN)
         return HTTP_DEADLINE_NONE;
     switch (c->x.body.state) {
@@ -410,6 +415,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n < 0) {
         on_end_of_input(c, n);
     } else if (c->line.state != HTTP_LINE_OPEN) {
+        c->phase_since = now_ms(c);
         c->lingered += (size_t)n;
         if (c->lingered > LINGER_BYTES)
             http_connection_cut(c);

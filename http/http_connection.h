@@ -112,10 +112,11 @@ struct http_connection {
     uv_shutdown_t shutdown_req;
 
     struct http_deadline deadline; /* the nearest of those below */
-    int64_t phase_since; /* of the phase whose deadline runs: idle, head, body, discard, linger */
+    int64_t phase_since; /* of the phase whose deadline runs: idle, head, body, discard, silence */
     int64_t body_left_ms;
     bool head_timed;
     int64_t write_since;
+    int64_t linger_until;
     size_t lingered;
 };
 

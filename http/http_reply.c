@@ -75,9 +75,8 @@ static void put_int(struct head_text *h, int64_t value)
 static void decide_keep(struct http_exchange *x)
 {
     struct http_connection *c = http_exchange_connection(x);
-    bool unread = x->body.state == HTTP_BODY_UNASKED;
     bool too_much = x->head != NULL && x->head->content_length - x->body_bytes > HTTP_DISCARD_BYTES;
-    if (c->server->draining || (unread && (x->continue_due || too_much)))
+    if (c->server->draining || x->continue_due || too_much)
         c->keep = false;
 }
 

@@ -46,6 +46,37 @@ def test_early_reply_waits_for_a_short_body(stand):
     equal(server.end(), None)
 
 
+def refused_upload(server):
+    """A client that does not look at the answer before all is sent, as nginx may do for long."""
+    c = Client(server.port)
+    assert c.send("POST /relay/x HTTP/1.1\r\nHost: t\r\nContent-Length: 60000000000\r\n\r\n"), "the head was not taken"
+    return c
+
+
+def test_refused_upload_is_read_over(stand):
+    server = stand.private()
+    c = refused_upload(server)
+    assert c.send(b"x" * 20_000_000), "the connection broke before the answer could be read"
+    status, fields, _ = c.answer()
+    equal((status, fields["connection"]), (413, "close"))
+    assert c.closed_within(5), "our side stays open"
+    server.wait_count("connections", 1, seconds=20)  # it is silent now
+    c.close()
+    equal(server.end(), None)
+
+
+def test_refused_upload_is_not_read_for_ever(stand):
+    server = stand.private()
+    c = refused_upload(server)
+    sent = 0
+    while sent < 200 and c.send(b"x" * 1_000_000):
+        sent += 1
+    assert 20 < sent < 100, f"{sent} MB were taken"
+    server.wait_count("connections", 1)
+    c.close()
+    equal(server.end(), None)
+
+
 def test_gone_mid_stream(stand):
     """A reader that leaves in the middle of 100 MB."""
     server = stand.private()
