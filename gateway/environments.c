@@ -11,11 +11,20 @@
 #include <stdlib.h>
 
 #define ENVIRONMENTS_MAX 256
+#define ALIASES_MAX      256
 #define MI               ((int64_t)1024 * 1024)
+
+/* Another name of a language. */
+struct language_alias {
+    char name[ENVIRONMENT_LANGUAGE_SIZE];
+    char language[ENVIRONMENT_LANGUAGE_SIZE];
+};
 
 struct environments {
     struct environment *items;
     size_t count;
+    struct language_alias *aliases;
+    size_t alias_count;
 };
 
 /* A quantity may be written as a number too: cpu: 1. */
@@ -95,6 +104,37 @@ static int read_environment(struct environment *e, const char *name, const struc
     return rc == 0 ? read_languages(e, json_get(from, "languages"), err) : rc;
 }
 
+static int read_language_alias(struct environments *e, const char *language,
+                               const struct json_t *name, struct err *err)
+{
+    struct language_alias *a = &e->aliases[e->alias_count];
+    if (e->alias_count == ALIASES_MAX || !session_id_is_language(slice_of(language)) ||
+        !session_id_is_language(slice_of(json_text(name))))
+        return err_set(err, ERR_CONFIG, "language_aliases of '%s': up to %d names are needed",
+                       language, ALIASES_MAX);
+    snprintf(a->language, sizeof(a->language), "%s", language);
+    snprintf(a->name, sizeof(a->name), "%s", json_text(name));
+    e->alias_count++;
+    return 0;
+}
+
+static int read_language_aliases(struct environments *e, const struct json_t *map, struct err *err)
+{
+    const char *language;
+    struct json_t *names;
+    int rc = 0;
+    e->aliases = mem_array(ALIASES_MAX, sizeof(*e->aliases));
+    if (map && !json_is_object(map))
+        return err_set(err, ERR_CONFIG, "language_aliases: a map of lists is needed");
+    for (void *it = NULL; rc == 0 && map && (it = json_next(map, it, &language, &names));) {
+        if (!json_is_array(names))
+            return err_set(err, ERR_CONFIG, "language_aliases: a map of lists is needed");
+        for (size_t i = 0; rc == 0 && i < json_count(names); i++)
+            rc = read_language_alias(e, language, json_item(names, i), err);
+    }
+    return rc;
+}
+
 struct environments *environments_parse(const struct json_t *file, struct err *err)
 {
     const struct json_t *map = json_get(file, "environments");
@@ -116,6 +156,8 @@ struct environments *environments_parse(const struct json_t *file, struct err *e
             return NULL;
         }
     }
+    if (read_language_aliases(e, json_get(file, "language_aliases"), err) < 0)
+        environments_free(&e);
     return e;
 }
 
@@ -137,6 +179,7 @@ void environments_free(struct environments **e)
     if (!*e)
         return;
     free((*e)->items);
+    free((*e)->aliases);
     free(*e);
     *e = NULL;
 }
@@ -177,6 +220,15 @@ size_t environments_count(const struct environments *e)
 const struct environment *environments_at(const struct environments *e, size_t i)
 {
     return &e->items[i];
+}
+
+const char *environments_language(const struct environments *e, const char *name)
+{
+    for (size_t i = 0; i < e->alias_count; i++) {
+        if (strcmp(e->aliases[i].name, name) == 0)
+            return e->aliases[i].language;
+    }
+    return name;
 }
 
 bool environment_has_language(const struct environment *e, struct slice language)

@@ -10,6 +10,7 @@ struct json_t;
 
 #define ENVIRONMENT_LANGUAGES_MAX 32
 #define ENVIRONMENT_ALIASES_MAX   16
+#define ENVIRONMENT_LANGUAGE_SIZE 33
 
 struct environment {
     char name[64];
@@ -17,7 +18,7 @@ struct environment {
     char description[256];
     char aliases[ENVIRONMENT_ALIASES_MAX][64];
     int alias_count;
-    char languages[ENVIRONMENT_LANGUAGES_MAX][33];
+    char languages[ENVIRONMENT_LANGUAGES_MAX][ENVIRONMENT_LANGUAGE_SIZE];
     int language_count;
     int64_t millicpu;
     int64_t memory_bytes;
@@ -36,4 +37,6 @@ const struct environment *environments_at(const struct environments *e, size_t i
  * has it. */
 const char *environments_name_for(const struct environments *e, const char *usual,
                                   struct slice language);
+/* A language by one of its other names; `name` itself where it is none of them. */
+const char *environments_language(const struct environments *e, const char *name);
 bool environment_has_language(const struct environment *e, struct slice language);

@@ -27,14 +27,16 @@ int exec_body_from_execute(struct slice body, char *language, size_t language_si
     struct json_members it;
     struct json_member m;
     snprintf(language, language_size, DEFAULT_LANGUAGE);
-    if (json_members_text(body, "language", language, language_size) &&
-        !session_id_is_language(slice_of(language)))
+    bool named = json_members_text(body, "language", language, language_size);
+    if (named && !session_id_is_language(slice_of(language)))
         return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
     buf_add_text(out, "{");
     json_members_init(&it, body);
     while (json_members_next(&it, &m)) {
         if (json_member_is(&m, "language") && m.value.len > 0 && *m.value.at != '"')
             return err_set(err, ERR_INVALID_ARGUMENT, "language must be a text");
+        if (json_member_is(&m, "language") && !named)
+            return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
         if (!json_member_is(&m, "language"))
             add_member(out, &m);
     }

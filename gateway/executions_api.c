@@ -318,11 +318,20 @@ static int check_fields(struct request *r, struct err *err)
     return rc;
 }
 
+/* By whichever of its names: `node` is `nodejs`. */
+static void use_language(struct request *r, const char *name)
+{
+    snprintf(r->language, sizeof(r->language), "%s",
+             environments_language(r->g->environments, name));
+}
+
 static int check_language(struct request *r, struct slice language, struct err *err)
 {
+    char name[ENVIRONMENT_LANGUAGE_SIZE];
     if (!session_id_is_language(language))
         return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
-    snprintf(r->language, sizeof(r->language), "%.*s", SLICE_ARG(language));
+    snprintf(name, sizeof(name), "%.*s", SLICE_ARG(language));
+    use_language(r, name);
     return 0;
 }
 
@@ -351,13 +360,14 @@ static void execute_collected(struct request *r)
 {
     struct buf body;
     struct err err;
+    char name[ENVIRONMENT_LANGUAGE_SIZE];
     buf_init(&body, EXEC_BODY_MAX + 64);
-    if (exec_body_from_execute(buf_slice(&r->body), r->language, sizeof(r->language), &body, &err) <
-        0) {
+    if (exec_body_from_execute(buf_slice(&r->body), name, sizeof(name), &body, &err) < 0) {
         buf_fini(&body);
         request_problem(r, &err);
         return;
     }
+    use_language(r, name);
     buf_fini(&r->body);
     r->body = body;
     proceed(r);
@@ -387,14 +397,14 @@ static void run_collected(struct request *r)
 {
     struct buf body;
     struct err err;
-    char where[96];
+    char where[96], name[ENVIRONMENT_LANGUAGE_SIZE];
     buf_init(&body, EXEC_BODY_RUN_MAX + 64);
-    if (exec_body_from_run(buf_slice(&r->body), r->language, sizeof(r->language), &body, &err) <
-        0) {
+    if (exec_body_from_run(buf_slice(&r->body), name, sizeof(name), &body, &err) < 0) {
         buf_fini(&body);
         request_problem(r, &err);
         return;
     }
+    use_language(r, name);
     buf_fini(&r->body);
     r->body = body;
     snprintf(where, sizeof(where), "/api/run/%s", r->id);

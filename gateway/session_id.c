@@ -46,7 +46,7 @@ bool session_id_is_language(struct slice text)
     if (text.len == 0 || text.len > 32)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_low_alnum(text.at[i]))
+        if (!is_low_alnum(text.at[i]) && (i == 0 || text.at[i] != '+'))
             return false;
     }
     return true;

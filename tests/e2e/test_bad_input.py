@@ -147,9 +147,15 @@ def test_what_an_execution_names_and_is_not_there_is_said_not_ignored(client, ne
     assert problem["instance"] == f"/{neighbour.id}/exec/python", "the agent's path is nobody's business"
 
 
-@pytest.mark.parametrize("language", ["cobol", "Python", "python3", "..", "%70ython", "a" * 300, "python%00"])
+@pytest.mark.parametrize("language", ["cobol", "Python", "python4", "+", "..", "%70ython", "a" * 300, "python%00"])
 def test_unknown_languages(client, neighbour, language):
     problems.check(client.post(f"/{neighbour.id}/exec/{language}", {"code": "1"}), 400, "unknown_language", "bad_request")
+
+
+@pytest.mark.parametrize("language", ["cobol", "a" * 300, "", "c++++", 7])
+def test_unknown_languages_in_the_body(client, language):
+    reply = client.post("/api/run/sync", {"language": language, "code": "print(1)"})
+    problems.check(reply, 400, "unknown_language", "invalid_argument")
 
 
 @pytest.mark.parametrize("kind", ["application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded",

@@ -96,6 +96,17 @@ def test_stdin_comes_from_a_file_of_the_workspace(shared_session):
         problems.check(shared_session.try_exec("bash", "cat", stdin_file=name), {"in": 403, "gone": 404}.get(name, 400))
 
 
+def test_a_language_has_other_names_everywhere(client, shared_session):
+    for name, code in (("py", "print('python')"), ("node", "console.log('nodejs')"), ("sh", "echo bash")):
+        result = shared_session.run(code, language=name)
+        assert result["stdout"].strip() == result["language"], result
+        assert client.post("/api/run/sync", {"language": name, "code": code}).expect(200).json()["stdout"] == result["stdout"]
+    context = client.post(f"/{shared_session.id}/contexts", {"language": "node"}).expect(201).json()
+    assert context["language"] == "nodejs"
+    assert shared_session.run("6 * 7", language="js", context=context["context_id"])["result"] == "42"
+    client.delete(f"/{shared_session.id}/contexts/{context['context_id']}").expect(200, 204)
+
+
 def test_open_stdin_is_fed_until_its_end(client, session):
     execution = session.submit("import os, sys\nfor line in sys.stdin:\n    os.write(1, b'got ' + line.encode())",
                                stdin_open=True)

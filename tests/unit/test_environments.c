@@ -1,3 +1,4 @@
+#include "base/yaml.h"
 #include "gateway/environments.h"
 
 #include "tests/unit/gateway_sample.h"
@@ -39,6 +40,36 @@ static void names_and_languages_find_it(void **state)
     json_free(file);
 }
 
+/* The agent knows them too, from its own table. */
+static void languages_have_the_same_other_names_everywhere(void **state)
+{
+    (void)state;
+    struct err err;
+    struct json_t *agent =
+        yaml_read_file(SPILLWAY_SOURCE_DIR "/sandbox/runtimes/languages.yaml", &err);
+    struct json_t *ours =
+        yaml_read_file(SPILLWAY_SOURCE_DIR "/sandbox/images/environments.yaml", &err);
+    struct environments *e = environments_parse(ours, &err);
+    assert_non_null(e);
+    const char *name;
+    struct json_t *language;
+    size_t theirs = 0, known = 0;
+    for (void *it = NULL; (it = json_next(json_get(agent, "languages"), it, &name, &language));) {
+        const struct json_t *aliases = json_get(language, "aliases");
+        assert_string_equal(environments_language(e, name), name);
+        for (size_t i = 0; i < json_count(aliases); i++, theirs++)
+            assert_string_equal(environments_language(e, json_text(json_item(aliases, i))), name);
+    }
+    for (void *it = NULL;
+         (it = json_next(json_get(ours, "language_aliases"), it, &name, &language));)
+        known += json_count(language);
+    assert_true(theirs > 0);
+    assert_int_equal(known, theirs);
+    environments_free(&e);
+    json_free(ours);
+    json_free(agent);
+}
+
 static void mistakes_name_the_environment(void **state)
 {
     (void)state;
@@ -54,6 +85,12 @@ static void mistakes_name_the_environment(void **state)
         "{\"environments\":{\"A\":{\"image\":\"i\",\"languages\":[\"c\"]}}}",
         "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"aliases\":"
         "[\"A\"]}}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"]}},"
+        "\"language_aliases\":[]}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"]}},"
+        "\"language_aliases\":{\"c\":\"d\"}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"]}},"
+        "\"language_aliases\":{\"c\":[\"D\"]}}",
         "[]",
     };
     for (size_t i = 0; i < ARRAY_LEN(WRONG); i++) {
@@ -72,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_has_a_default),
         cmocka_unit_test(names_and_languages_find_it),
+        cmocka_unit_test(languages_have_the_same_other_names_everywhere),
         cmocka_unit_test(mistakes_name_the_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

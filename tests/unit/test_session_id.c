@@ -48,7 +48,8 @@ static void names_and_languages(void **state)
     assert_false(session_id_is_name(slice_of("")));
     assert_false(session_id_is_name(slice_of("a/b")));
     assert_true(session_id_is_language(slice_of("python3")));
-    assert_false(session_id_is_language(slice_of("c++")));
+    assert_true(session_id_is_language(slice_of("c++")));
+    assert_false(session_id_is_language(slice_of("+c")));
     assert_false(session_id_is_language(slice_of("")));
 }
 

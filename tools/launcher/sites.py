@@ -161,10 +161,10 @@ class Site:
     """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop().
 
     remotes: rows of the gateways' setting `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where
-    gateways of other sites come in.
+    gateways of other sites come in. with_redis: without it nobody listens where the gateways look for it.
     """
 
-    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None):
+    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None, with_redis=True):
         self.name = name
         self.prefix = "" if name == "local" else f"{name}-"
         self.slots = slots
@@ -181,7 +181,7 @@ class Site:
         self.write("site.key", secrets.token_hex(32) + "\n")
         self.place_agent()
         self.node = self.make_node(slots, kubernetes)
-        self.redis = self.make_redis()
+        self.redis = self.make_redis() if with_redis else None
         self.gateway_count = gateways
         self.gateways = [Gateway(self, number) for number in range(1, gateways + 1)]
         self.nginx = self.make_nginx()
@@ -193,8 +193,8 @@ class Site:
 
     def environments(self):
         """Of those that can be made, those that were."""
-        known = yaml.safe_load((TREE / "sandbox/images/environments.yaml").read_text())["environments"]
-        return yaml.safe_dump({"environments": {name: known[name] for name in self.images}}, sort_keys=False)
+        data = yaml.safe_load((TREE / "sandbox/images/environments.yaml").read_text())
+        return yaml.safe_dump(dict(data, environments={name: data["environments"][name] for name in self.images}), sort_keys=False)
 
     def place_agent(self):
         """What a pod finds under /spillway, a copy: a build does not change a run. Read by any user."""
@@ -243,6 +243,8 @@ class Site:
         return [program for program in programs if program]
 
     def redis_ready(self):
+        if not self.redis:
+            return True
         try:
             with socket.socket(socket.AF_UNIX) as channel:
                 channel.settimeout(2)
@@ -266,7 +268,8 @@ class Site:
         """Inside out, each part when those that it asks are ready."""
         self.node.bring_up()
         for ready, what, programs in (
-                (lambda: self.redis_ready() and self.node.ready(), "redis and the node ready", [self.redis, self.node.program]),
+                (lambda: self.redis_ready() and self.node.ready(), "redis and the node ready",
+                 [program for program in (self.redis, self.node.program) if program]),
                 (lambda: all(g.ready() for g in self.gateways), "all gateways ready", [g.program for g in self.gateways]),
                 (lambda: answers(port_of(self.door), "/readyz"), "nginx answers", [self.nginx])):
             for program in programs:
@@ -292,5 +295,5 @@ class Site:
     def state(self):
         return {"nginx": {"pid": self.nginx.pid, "url": f"http://127.0.0.1:{port_of(self.door)}"},
                 "gateways": [gateway.state() for gateway in self.gateways],
-                "redis": {"pid": self.redis.pid, "url": f"unix://{self.redis_socket}"},
+                "redis": {"pid": self.redis.pid if self.redis else None, "url": f"unix://{self.redis_socket}"},
                 "nodes": [self.node.state()]}
