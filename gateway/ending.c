@@ -7,6 +7,7 @@
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
 #include "gateway/agent_call.h"
+#include "gateway/execution_census.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/lost_records.h"
@@ -27,7 +28,6 @@
 #define RETRY_MAX_MS      2000
 #define AGENT_PATIENCE_MS 5000  /* how long a forced end asks an agent that does not answer */
 #define DEADLINE_GRACE_MS 15000 /* results may still be copied behind the hard deadline */
-#define LIST_BYTES_MAX    ((size_t)16 * 1024 * 1024)
 #define REDELETE_MS       10000
 #define POD_GRACE_S       2
 #define LOST_LOOKS        3 /* looks for another gateway's tombstone before writing our own */
@@ -73,11 +73,13 @@ struct ending {
     bool moved;        /* another site has it now */
     int looks;
     struct agent_call *call;
+    struct execution_census *census;
     struct record_copy *copy;
     struct kube_call *kube;
-    bool in_store; /* a callback of the result store will come */
-    bool dead;     /* to be freed by it */
-    struct json_t *executions;
+    bool in_store;                      /* a callback of the result store will come */
+    bool dead;                          /* to be freed by it */
+    struct json_t *executions, *let_go; /* as the agent told them */
+    bool complete;
     struct json_t *unstored;
     struct tombstone *tomb;
 };
@@ -97,6 +99,7 @@ static int64_t now_ms(const struct ending *e)
 static void stop_work(struct ending *e)
 {
     agent_call_cancel(&e->call);
+    execution_census_cancel(&e->census);
     record_copy_cancel(&e->copy);
     if (e->kube)
         kube_call_cancel(&e->kube);
@@ -108,6 +111,7 @@ static void free_now(struct ending *e)
     timer_free(e->g->world, &e->timer);
     tombstone_free(&e->tomb);
     json_free(e->executions);
+    json_free(e->let_go);
     json_free(e->unstored);
     session_unref(e->s);
     free(e);
@@ -287,45 +291,27 @@ static void step_quiesce(struct ending *e)
 
 /* -- LIST, COPY -- */
 
-/* What tells one execution from another; their results are in their records. */
-static struct json_t *slim(const struct json_t *items)
-{
-    static const char *const HEAVY[] = {"display", "result", "error"};
-    struct json_t *list = json_copy(items);
-    for (size_t i = 0; i < json_count(list); i++) {
-        for (size_t k = 0; k < ARRAY_LEN(HEAVY); k++)
-            json_remove(json_item(list, i), HEAVY[k]);
-    }
-    return list;
-}
-
-static void on_list(int status, struct slice body, const struct err *err, void *user)
+/* Without a whole list the tombstone says what is known, and that it may not be all. */
+static void on_told(const struct execution_told *told, const struct err *err, void *user)
 {
     struct ending *e = user;
-    struct err bad;
-    e->call = NULL;
+    e->census = NULL;
     if (err) {
         agent_failed(e);
         return;
     }
-    struct json_t *list = status == 200 ? json_parse_object(body, &bad) : NULL;
-    /* Without a list the tombstone says what this gateway knows, and that it may not be all. */
-    if (json_is_array(json_get(list, "items")))
-        e->executions = slim(json_get(list, "items"));
-    json_free(list);
+    e->executions = json_ref(told->kept);
+    e->let_go = json_ref(told->let_go);
+    e->complete = told->complete;
     go(e, ENDING_STEP_COPY);
 }
 
 static void step_list(struct ending *e)
 {
-    const struct agent_call_request req = {.method = HTTP_METHOD_GET,
-                                           .target = "/v1/executions",
-                                           .total_ms = CALL_MS,
-                                           .reply_max = LIST_BYTES_MAX};
     if (agent_is_out(e))
         go(e, ENDING_STEP_LOOK);
     else
-        e->call = agent_call_start(e->g, e->s, &req, on_list, e);
+        e->census = execution_census_start(e->g, e->s, on_told, e);
 }
 
 static void on_copied(const struct err *err, void *user)
@@ -425,9 +411,10 @@ static void make_tombstone(struct ending *e)
         return;
     show_stopping(e);
     e->s->ended_wall_ms = world_wall_ms(e->g->world);
-    bool complete = e->agreed && (e->executions || !session_is_started(e->s));
+    bool complete = e->agreed && (e->complete || !session_is_started(e->s));
     e->tomb = tombstone_new(e->s, complete, e->executions, e->g->conf.site);
     e->executions = NULL;
+    tombstone_set_let_go(e->tomb, e->let_go);
     kube_time_print(e->s->ended_wall_ms, at);
     json_set_text(e->tomb->view, "ended_at", at);
     json_set_text(e->tomb->view, "status", ended_in_error(e) ? "error" : "stopped");

@@ -69,7 +69,8 @@ static void reply_record(struct request *r, const struct result_record *record,
     reply_source(r, &s);
 }
 
-/* Its sandbox went before its end could be seen: all there is to say is that. */
+/* Its sandbox went before its end could be seen, or its record's time is over: all there is to say
+ * is that. */
 static void reply_lost(struct request *r)
 {
     struct json_t *meta = result_pending_meta(r->id);
@@ -90,18 +91,13 @@ static void no_such_execution(struct request *r)
 static void record_missing(struct request *r)
 {
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
-    if (t && tombstone_execution(t, r->execution_id))
+    if (t && tombstone_knows(t, r->execution_id))
         reply_lost(r);
     else
         no_such_execution(r);
 }
 
 /* -- from the agent -- */
-
-static void record_expired(struct request *r)
-{
-    request_problemf(r, ERR_GONE, "the result of '%s' is not kept any more", r->execution_id);
-}
 
 /* The agent let it go when it was stored. */
 static void record_let_go(struct request *r)
@@ -112,7 +108,7 @@ static void record_let_go(struct request *r)
     if (read_call(r, &q, &last, &err) < 0)
         request_problem(r, &err);
     else
-        result_reply_stored_as(r, r->execution_id, &q, record_expired, reply_record);
+        result_reply_stored_as(r, r->execution_id, &q, reply_lost, reply_record);
 }
 
 static void relay(struct request *r)

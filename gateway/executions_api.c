@@ -216,7 +216,7 @@ static void after_recall(struct request *r)
     r->recalled = true;
     locate_now(r->g, r->id, r->tenant, &where);
     const struct tombstone *t = where.kind == LOCATE_ENDED ? where.tombstone : NULL;
-    bool known = t && *r->execution_id && tombstone_execution(t, r->execution_id);
+    bool known = t && *r->execution_id && tombstone_knows(t, r->execution_id);
     if (known && *t->site)
         remote_recall_reply(r, t->site);
     else if (known)

@@ -30,9 +30,15 @@ static void no_such_execution(struct request *r)
 
 /* -- result -- */
 
+/* It ran, and its result is kept nowhere any more: that is all there is to say. */
 static void result_expired(struct request *r)
 {
-    request_problemf(r, ERR_GONE, "the result of '%s' is not kept any more", r->execution_id);
+    struct result_query q;
+    struct err err;
+    if (read_query(r, &q, &err) < 0)
+        request_problem(r, &err);
+    else
+        result_reply_lost(r, r->execution_id, &q);
 }
 
 /* The agent let it go when it was stored. */
@@ -167,7 +173,7 @@ static void result_missing(struct request *r)
     struct err err;
     if (read_query(r, &q, &err) < 0)
         request_problem(r, &err);
-    else if (t && tombstone_execution(t, r->execution_id))
+    else if (t && tombstone_knows(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &q);
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);

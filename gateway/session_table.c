@@ -1,11 +1,13 @@
 #include "gateway/session_table.h"
 
+#include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-#define REMOTE_TOMBSTONE_MS 5000
+#define SHORT_TOMBSTONE_MS 5000
+#define LET_GO_KEPT_MAX    ((size_t)16 * 1024)
 
 struct session_table {
     struct loop *loop;
@@ -139,8 +141,10 @@ void session_table_remember(struct session_table *t, struct tombstone *tomb)
     session_table_forget(t, tomb->id);
     while (HASH_COUNT(t->ended) >= t->tombstones_max)
         drop(t, t->ended); /* uthash keeps the order of insertion */
-    /* Another site's are asked for again soon: it may begin there anew without us. */
-    tomb->until_ms = now_ms(t) + (*tomb->site ? REMOTE_TOMBSTONE_MS : t->tombstone_ms);
+    /* Another site's are asked for again soon: it may begin there anew without us. A large one is
+     * read from the store again rather than kept. */
+    bool short_lived = *tomb->site || json_text_len(tomb->let_go) > LET_GO_KEPT_MAX;
+    tomb->until_ms = now_ms(t) + (short_lived ? SHORT_TOMBSTONE_MS : t->tombstone_ms);
     HASH_ADD_STR(t->ended, id, tomb);
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/tombstone.h"
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/session.h"
@@ -35,6 +36,7 @@ static void read_fields(struct tombstone *t)
                      ? SESSION_CLEANUP_IDLE
                      : SESSION_CLEANUP_COMPLETION;
     t->executions = json_get(j, "executions");
+    t->let_go = json_get(j, "let_go");
     t->view = json_get(j, "session");
 }
 
@@ -72,6 +74,14 @@ struct tombstone *tombstone_parse(const char *session_id, struct slice text, str
     return t;
 }
 
+void tombstone_set_let_go(struct tombstone *t, struct json_t *digests)
+{
+    if (!digests)
+        return;
+    json_set(t->json, "let_go", json_ref(digests));
+    read_fields(t);
+}
+
 void tombstone_free(struct tombstone **t)
 {
     if (!*t)
@@ -94,4 +104,24 @@ const struct json_t *tombstone_execution(const struct tombstone *t, const char *
             return item;
     }
     return NULL;
+}
+
+static bool was_let_go(const struct tombstone *t, const char *execution_id)
+{
+    char digest[DIGEST_HEX];
+    const char *all = json_text(t->let_go);
+    size_t len = all ? json_text_len(t->let_go) : 0;
+    if (len == 0)
+        return false;
+    digest_sha256_hex(slice_of(execution_id), digest);
+    for (size_t i = 0; i + TOMBSTONE_LET_GO_DIGITS <= len; i += TOMBSTONE_LET_GO_DIGITS) {
+        if (memcmp(all + i, digest, TOMBSTONE_LET_GO_DIGITS) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool tombstone_knows(const struct tombstone *t, const char *execution_id)
+{
+    return tombstone_execution(t, execution_id) || was_let_go(t, execution_id);
 }

@@ -22,6 +22,7 @@ struct tombstone {
     char last_execution[EXECUTION_ID_SIZE];
     char site[SESSION_ID_SIZE]; /* whose store has its results, when not ours; "" */
     struct json_t *executions;  /* array of {execution_id, status, …}; in `json` */
+    struct json_t *let_go;      /* text of digests, or NULL; in `json` */
     struct json_t *view;        /* the session object; in `json` */
     struct json_t *json;
     int64_t until_ms; /* monotonic; session_table's */
@@ -34,9 +35,14 @@ struct tombstone *tombstone_new(const struct session *s, bool agreed, struct jso
                                 const char *site) CHECK_RESULT;
 struct tombstone *tombstone_parse(const char *session_id, struct slice text,
                                   struct err *err) CHECK_RESULT;
+/* `digests`: of the ids that the agent let go, as GET /v1/let_go gives them; NULL: none. */
+void tombstone_set_let_go(struct tombstone *t, struct json_t *digests);
 void tombstone_free(struct tombstone **t);
 void tombstone_print(const struct tombstone *t, struct buf *out);
 /* The list's item, or NULL. */
 const struct json_t *tombstone_execution(const struct tombstone *t, const char *execution_id);
+/* It ran in that session: it is in the list, or was let go before the end. */
+bool tombstone_knows(const struct tombstone *t, const char *execution_id);
 
-#define TOMBSTONE_BYTES_MAX ((size_t)1024 * 1024)
+#define TOMBSTONE_LET_GO_DIGITS ((size_t)12) /* of the id's SHA-256 in hex */
+#define TOMBSTONE_BYTES_MAX     ((size_t)2 * 1024 * 1024)

@@ -1,8 +1,11 @@
 #include "gateway/tombstone.h"
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "gateway/session.h"
 #include "tests/unit/unit.h"
+
+#include <stdio.h>
 
 static struct session *ended_session(void)
 {
@@ -57,6 +60,25 @@ static void it_survives_its_text(void **state)
     session_unref(s);
 }
 
+static void what_was_let_go_is_known(void **state)
+{
+    (void)state;
+    struct session *s = ended_session();
+    struct tombstone *t = tombstone_new(s, true, json_new_array(), "local");
+    char sum[DIGEST_HEX], both[2 * DIGEST_HEX];
+    digest_sha256_hex(slice_of("gone-by"), sum);
+    snprintf(both, sizeof(both), "0123456789ab%.12s", sum);
+    struct json_t *digests = json_new_text(both);
+    assert_false(tombstone_knows(t, "gone-by"));
+    tombstone_set_let_go(t, digests);
+    json_free(digests);
+    assert_true(tombstone_knows(t, "gone-by"));
+    assert_false(tombstone_knows(t, "other"));
+    assert_null(tombstone_execution(t, "gone-by"));
+    tombstone_free(&t);
+    session_unref(s);
+}
+
 static void damage_is_told(void **state)
 {
     (void)state;
@@ -71,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_not_stored_is_lost),
         cmocka_unit_test(it_survives_its_text),
+        cmocka_unit_test(what_was_let_go_is_known),
         cmocka_unit_test(damage_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ class Agent:
         self.started = self.quiesced = False
         self.executions = {}  # by id: {"body", "code", "stored"}; in order
         self.past = {}  # let go: id to the hash of the body
+        self.told_let_go = None  # instead of the truth
         self.ran = []  # every id that was run, as often as it was
         self.deadline_ms = 0
         self.last_activity = time.monotonic()
@@ -114,11 +115,20 @@ class Agent:
             return self.missing(eid)
         return 200, {**self.meta(eid), "stdout": self.executions[eid]["code"]}, {"Spillway-Execution-Id": eid}
 
+    def events(self, request):
+        """Of those that are kept: nothing, they have all ended."""
+        eid = request.query.get("execution_id")
+        return (204, b"") if eid in self.executions else self.missing(eid)
+
     def list(self, _):
         return 200, {"items": [self.meta(eid) for eid in self.executions], "continue": None}
 
     def get(self, _, eid):
         return (200, self.meta(eid)) if eid in self.executions else self.missing(eid)
+
+    def let_go_digests(self, _):
+        digests = "".join(hashlib.sha256(eid.encode()).hexdigest()[:12] for eid in self.past)
+        return 200, (self.told_let_go or digests).encode()
 
     def record(self, _, eid):
         if eid not in self.executions:
@@ -143,6 +153,6 @@ class Agent:
 
 
 CALLS = [("POST", "/v1/start", Agent.start), ("POST", "/v1/deadline", Agent.deadline), ("GET", "/v1/activity", Agent.watch_activity),
-         ("POST", "/v1/exec/([a-z]+)", Agent.execute), ("GET", "/v1/result", Agent.result), ("GET", "/v1/executions", Agent.list),
-         ("GET", "/v1/executions/([^/]+)", Agent.get), ("GET", "/v1/executions/([^/]+)/record", Agent.record),
+         ("POST", "/v1/exec/([a-z]+)", Agent.execute), ("GET", "/v1/result", Agent.result), ("GET", "/v1/events", Agent.events), ("GET", "/v1/executions", Agent.list),
+         ("GET", "/v1/let_go", Agent.let_go_digests), ("GET", "/v1/executions/([^/]+)", Agent.get), ("GET", "/v1/executions/([^/]+)/record", Agent.record),
          ("POST", "/v1/executions/([^/]+)/stored", Agent.stored), ("POST", "/v1/quiesce", Agent.quiesce)]
