@@ -110,6 +110,37 @@ void debug_api_pods(struct http_exchange *x, const struct http_route_match *m, v
         json_free(d.items);
 }
 
+static bool dump_route(struct session *s, void *user)
+{
+    struct dump *d = user;
+    if (session_is_remote(s))
+        json_add(d->items, json_build("{s:s,s:s,s:s,s:s,s:s,s:b}", "session", s->id, "site",
+                                      s->site, "epoch", s->epoch, "tenant", s->tenant, "status",
+                                      session_state_word(session_state(s)), "fresh",
+                                      s->remote && remote_session_is_fresh(s) ? 1 : 0));
+    return true;
+}
+
+void debug_api_routes(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = open_debug(x, m, g);
+    struct dump d = {g, json_new_array()};
+    session_table_each(g->sessions, dump_route, &d);
+    if (r)
+        reply_items(r, d.items);
+    else
+        json_free(d.items);
+}
+
+void debug_api_watermark(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    struct gateway *g = user;
+    struct request *r = open_debug(x, m, g);
+    if (r)
+        request_reply_json(r, 200, watermark_view_json(g));
+}
+
 static struct json_t *map_list(const struct config_map_list *list)
 {
     struct json_t *out = json_new_array();

@@ -4,6 +4,7 @@
 #include "clusters/kube_object.h"
 #include "clusters/kube_store.h"
 #include "gateway/environments.h"
+#include "gateway/remote_forward.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
 #include "gateway/watermark_view.h"
@@ -133,25 +134,12 @@ void operators_api_watermark(struct http_exchange *x, const struct http_route_ma
     if (!r)
         return;
     bool asked = http_query_get(http_exchange_head(x)->query, "site", site, sizeof(site), &bad);
-    if (bad || (asked && strcmp(site, g->conf.site) != 0))
-        request_problemf(r, ERR_NOT_FOUND, "there is no such site");
-    else
+    bool own = !bad && (!asked || strcmp(site, g->conf.site) == 0);
+    struct remote *other = own || bad ? NULL : remotes_get(g->remotes, site);
+    if (own)
         request_reply_json(r, 200, watermark_view_json(g));
-}
-
-static void reply_later(struct request *r)
-{
-    if (r)
-        request_problemf(r, ERR_NOT_IMPLEMENTED, "this version does not have this call yet");
-}
-
-void operators_api_later(struct http_exchange *x, const struct http_route_match *m, void *user)
-{
-    reply_later(request_open(user, x, m, (struct slice){0}, REQUEST_TENANT));
-}
-
-void operators_api_later_session(struct http_exchange *x, const struct http_route_match *m,
-                                 void *user)
-{
-    reply_later(request_open(user, x, m, m->params[0], REQUEST_TENANT));
+    else if (other)
+        remote_forward_get(r, other, "/api/v1/watermark");
+    else
+        request_problemf(r, ERR_NOT_FOUND, "there is no such site");
 }

@@ -8,6 +8,3 @@ http_route_f operators_api_readyz;
 http_route_f operators_api_environments;
 http_route_f operators_api_sites;
 http_route_f operators_api_watermark;
-/* A call that a later version has: 501, after the same checks as any other. */
-http_route_f operators_api_later;
-http_route_f operators_api_later_session; /* the first parameter is a session id */

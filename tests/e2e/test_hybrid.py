@@ -289,6 +289,17 @@ def test_why_would_it_go_where(sites):
     assert route["goes"] == "cloud" and route["reason"] == "wished"
 
 
+def test_each_sites_watermark_is_asked_for_here(sites):
+    far = sites.remote_session()
+    for site, slots in (("local", sites.slots), ("cloud", 40)):
+        watermark = sites.client.get("/api/v1/watermark", params={"site": site}).expect(200).json()
+        assert (watermark["site"], watermark["slots_total"]) == (site, slots)
+    problems.check(sites.client.get("/api/v1/watermark", params={"site": "moon"}), 404, "not_found")
+    assert sites.admin(sites.gateways[0]["name"], "/debug/watermark").expect(200).json()["site"] == "local"
+    routes = [route for gateway in sites.gateways for route in sites.admin(gateway["name"], "/debug/routes").expect(200).json()["items"]]
+    assert {route["site"] for route in routes if route["session"] == far.id} == {"cloud"}
+
+
 # -- who may send what --
 
 def test_one_hop_only(sites):
