@@ -426,7 +426,7 @@ def test_redis_stopped_for_a_whole_life(sites):
 def test_redis_restarted_empty(sites):
     session = sites.remote_session()
     session.run("print('kept')")
-    assert sites.redis("HGET", f"spillway:{{{session.id}}}:r", "site") == "cloud"
+    until(lambda: sites.redis("HGET", f"spillway:{{{session.id}}}:r", "site") == "cloud", 60, "the record is there", every=0.1)
     old = sites.kill("redis")
     sites.wait_restarted("redis", old)
     until(lambda: sites.redis("HGET", f"spillway:{{{session.id}}}:r", "site") == "cloud", 60, "the record is back", every=0.1)
