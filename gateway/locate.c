@@ -5,6 +5,8 @@
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
 #include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/lookup_budget.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/session_table.h"
 #include "router/remote.h"
@@ -28,7 +30,8 @@ struct miss {
 
 struct locator {
     struct miss *misses; /* the oldest first */
-    int64_t asks_ms;     /* other sites are asked at a bounded rate: up to when that is used up */
+    struct lookup_budget budget;
+    int64_t asks_ms; /* other sites are asked at a bounded rate: up to when that is used up */
 };
 
 /* One search: the pod, then tombstone and route record together, then other sites. */
@@ -124,8 +127,24 @@ bool locate_now(struct gateway *g, const char *id, const char *tenant, struct lo
     return false;
 }
 
+static void count(const struct search *q, const struct located *where, const struct err *err)
+{
+    static const char *const WORDS[] = {
+        [LOCATE_ABSENT] = "absent",
+        [LOCATE_FOREIGN] = "foreign",
+        [LOCATE_LIVING] = "living",
+        [LOCATE_ENDED] = "ended",
+    };
+    const char *word = where ? WORDS[where->kind] : "failed";
+    if (err && err->code == ERR_OVERLOADED)
+        word = "refused";
+    gateway_metrics_lookup(q->g->metrics, word);
+}
+
 static void end(struct search *q, const struct located *where, const struct err *err)
 {
+    if (!(q->how & LOCATE_TO_BEGIN))
+        count(q, where, err);
     q->fn(where, err, q->user);
     tombstone_free(&q->tombstone);
     free(q);
@@ -311,6 +330,15 @@ static void found_at_once(void *user)
     finish(user);
 }
 
+static void refused(void *user)
+{
+    struct search *q = user;
+    struct err err;
+    err_set(&err, ERR_OVERLOADED,
+            "too many unknown sessions are asked for, so '%s' was not looked for", q->id);
+    end(q, NULL, &err);
+}
+
 void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
                   void *user)
 {
@@ -326,6 +354,8 @@ void locate_start(struct gateway *g, const char *id, const char *tenant, unsigne
         ask_store(q);
     else if (locate_now(g, id, tenant, &where))
         loop_defer(g->loop, found_at_once, q);
+    else if (!lookup_budget_take(&g->locator->budget, tenant, world_now_ms(g->world)))
+        loop_defer(g->loop, refused, q);
     else
         (void)kube_pod_get(g->kube, id, on_pod, q);
 }

@@ -3,10 +3,11 @@
  *
  * A session that this gateway does not know is looked for once (its pod, its tombstone and route
  * record, then the other sites) before anybody hears that there is none; a miss is remembered for a
- * second. What must be asked and cannot be is ERR_UNAVAILABLE or ERR_SITE_UNREACHABLE. A session at
- * another site is LOCATE_LIVING with session->site, one that ended there LOCATE_ENDED with
- * tombstone->site. Callbacks: `fn` once, never before locate_start() returned.
- * Sessions and tombstones are borrowed until the next turn. */
+ * second, and looked for at a bounded rate (lookup_budget.h; ERR_OVERLOADED). What must be asked
+ * and cannot be is ERR_UNAVAILABLE or ERR_SITE_UNREACHABLE. A session at another site is
+ * LOCATE_LIVING with session->site, one that ended there LOCATE_ENDED with tombstone->site.
+ * Callbacks: `fn` once, never before locate_start() returned. Sessions and tombstones are borrowed
+ * until the next turn. */
 #pragma once
 #include "base/err.h"
 

@@ -5,6 +5,7 @@
 #include "clusters/kube_store.h"
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
+#include "gateway/locate.h"
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
@@ -48,6 +49,7 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
     s = session_new(pod->marks.session_id, pod->marks.tenant, (uint16_t)g->conf.agent_port,
                     world_now_ms(g->world));
     session_adopt_pod(s, pod);
+    locate_forget_miss(g, s->id);
     session_table_add(g->sessions, s);
     return s;
 }

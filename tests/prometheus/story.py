@@ -73,6 +73,7 @@ class Story:
             assert answer["stdout"] == f"{count}\n", answer
             self.ids.append(answer["execution_id"])
             session.end()
+            self.site.client.get(f"/never-was-{count}/status")
         time.sleep(LOOK)
 
     def slow_start(self):
