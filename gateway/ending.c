@@ -14,6 +14,7 @@
 #include "gateway/record_copy.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/store_damage.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
 #include "router/remote.h"
@@ -356,6 +357,8 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
         return;
     }
     struct tombstone *found = value ? tombstone_parse(e->s->id, *value, &bad) : NULL;
+    if (value && !found) /* ours takes its place */
+        store_damage_note(e->g, "tombstone", e->s->id);
     if (found && strcmp(found->epoch, e->s->epoch) == 0) {
         e->tomb = found;
         e->learnt = true;

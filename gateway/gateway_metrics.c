@@ -25,11 +25,11 @@ struct gateway_metrics {
     struct metric_family *phases, *agent_calls, *kube_calls, *redis_commands, *redis_connections,
         *requested_ratio, *marks, *level_since, *orphans, *route_records;
     struct metric_family *requests, *request_seconds, *placements, *start_seconds, *deleted,
-        *results, *executions, *takeovers, *lookups, *sessions, *tombstones, *redis_up, *watch_up,
-        *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes, *level,
-        *transitions, *usage_ratio, *reservations, *usage_age, *usage_coverage, *usage_known,
-        *remote_calls, *remote_seconds, *remote_breaker, *remote_openings, *remote_slots,
-        *remote_sessions, *remote_silence;
+        *results, *executions, *takeovers, *lookups, *damaged, *sessions, *tombstones, *redis_up,
+        *watch_up, *slots_free, *slots_total, *peers, *pods, *nodes, *loop_lag, *cache_bytes,
+        *level, *transitions, *usage_ratio, *reservations, *usage_age, *usage_coverage,
+        *usage_known, *remote_calls, *remote_seconds, *remote_breaker, *remote_openings,
+        *remote_slots, *remote_sessions, *remote_silence;
 };
 
 static struct metric_family *counter(struct gateway_metrics *m, const char *name, const char *help,
@@ -71,6 +71,8 @@ static void declare_events(struct gateway_metrics *m)
         counter(m, "spillway_executions_total", "Executions that agents accepted.", "language");
     m->takeovers = counter(m, "spillway_takeovers_total",
                            "Sessions taken over because nobody tended them.", "");
+    m->damaged = counter(m, "spillway_store_damaged_total",
+                         "Entries of the result store that were not as they are written.", "what");
     m->lookups =
         counter(m, "spillway_session_lookups_total",
                 "Sessions that this gateway did not know and looked for, by outcome.", "outcome");
@@ -127,6 +129,9 @@ static void declare_health(struct gateway_metrics *m)
     metric_with(m->results, "failed");
     metric_with(m->takeovers);
     metric_with(m->lookups, "refused");
+    metric_with(m->damaged, "tombstone");
+    metric_with(m->damaged, "record");
+    metric_with(m->damaged, "route");
 }
 
 static void declare_watermark(struct gateway_metrics *m)
@@ -263,6 +268,11 @@ void gateway_metrics_takeover(struct gateway_metrics *m)
 void gateway_metrics_lookup(struct gateway_metrics *m, const char *outcome)
 {
     metric_add(metric_with(m->lookups, outcome), 1);
+}
+
+void gateway_metrics_store_damaged(struct gateway_metrics *m, const char *what)
+{
+    metric_add(metric_with(m->damaged, what), 1);
 }
 
 static void set(struct metric_family *f, double value)

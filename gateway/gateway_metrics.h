@@ -35,6 +35,7 @@ void gateway_metrics_result(struct gateway_metrics *m, bool stored);
 void gateway_metrics_execution(struct gateway_metrics *m, const char *language);
 /* A session that this gateway did not know was looked for. */
 void gateway_metrics_lookup(struct gateway_metrics *m, const char *outcome);
+void gateway_metrics_store_damaged(struct gateway_metrics *m, const char *what);
 void gateway_metrics_takeover(struct gateway_metrics *m);
 
 /* Reads the gauges from the gateway and prints all. */

@@ -9,6 +9,7 @@
 #include "gateway/lookup_budget.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/session_table.h"
+#include "gateway/store_damage.h"
 #include "router/remote.h"
 #include "router/result_store.h"
 #include "router/route_record.h"
@@ -41,7 +42,7 @@ struct search {
     char tenant[SESSION_ID_SIZE];
     unsigned how;
     int waiting; /* answers of the store */
-    bool store_silent;
+    bool store_silent, damaged;
     bool sure; /* what has no route record is at no other site */
     bool routed;
     struct route_record route;
@@ -171,6 +172,19 @@ static void unavailable(struct search *q, const char *who)
     end(q, NULL, &err);
 }
 
+/* Nobody knows what ran there, or whose it was; unless it is in memory still. */
+static void damaged(struct search *q)
+{
+    struct located where;
+    struct err err;
+    if (in_table(q->g, q->id, q->tenant, &where)) {
+        end(q, &where, NULL);
+        return;
+    }
+    store_damage_err(q->g, "tombstone", q->id, &err);
+    end(q, NULL, &err);
+}
+
 static bool begins(const struct search *q)
 {
     return (q->how & LOCATE_TO_BEGIN) != 0;
@@ -264,6 +278,8 @@ static void with_store(struct search *q)
     } else if (q->tombstone) {
         take_tombstone(q);
         finish(q);
+    } else if (q->damaged) {
+        damaged(q);
     } else {
         ask_sites(q);
     }
@@ -282,6 +298,7 @@ static void on_tombstone(const struct slice *value, const struct err *err, void 
     q->store_silent |= err != NULL;
     if (value)
         q->tombstone = tombstone_parse(q->id, *value, &bad);
+    q->damaged = value && !q->tombstone;
     took_answer(q);
 }
 
@@ -294,6 +311,8 @@ static void on_route(const struct route_answer *a, const struct err *err, void *
         q->routed = true;
         q->route = a->record;
     }
+    if (!err && a->damaged)
+        store_damage_note(q->g, "route", q->id);
     took_answer(q);
 }
 

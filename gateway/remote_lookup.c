@@ -86,18 +86,6 @@ static void finish(struct lookup *l)
     free(l);
 }
 
-static void take_words(struct question *q, const struct remote_result *result,
-                       struct remote_lookup_answer *a)
-{
-    struct err bad;
-    struct json_t *words = json_parse_object(result->body, &bad);
-    if (words && json_true(json_get(words, "foreign")))
-        a->kind = REMOTE_LOOKUP_FOREIGN;
-    else if (words && remote_lookup_adopt(q->lookup->g, q->remote, words))
-        a->kind = REMOTE_LOOKUP_FOUND;
-    json_free(words);
-}
-
 /* 401, 500, …: it does not say that there is none. */
 static void note_silent(struct question *q, const struct remote_result *result,
                         struct remote_lookup_answer *a)
@@ -111,6 +99,20 @@ static void note_silent(struct question *q, const struct remote_result *result,
     else
         err_set(&a->err, ERR_SITE_UNREACHABLE, "the site '%s' gives no usable answer",
                 remote_name(q->remote));
+}
+
+static void take_words(struct question *q, const struct remote_result *result,
+                       struct remote_lookup_answer *a)
+{
+    struct err bad;
+    struct json_t *words = json_parse_object(result->body, &bad);
+    if (words && json_true(json_get(words, "foreign")))
+        a->kind = REMOTE_LOOKUP_FOREIGN;
+    else if (words && remote_lookup_adopt(q->lookup->g, q->remote, words))
+        a->kind = REMOTE_LOOKUP_FOUND;
+    else
+        note_silent(q, result, a); /* it knows something that is not understood here */
+    json_free(words);
 }
 
 static void on_answer(const struct remote_result *result, void *user)

@@ -2,6 +2,7 @@
 
 #include "base/loop.h"
 #include "gateway/remote_forward.h"
+#include "gateway/store_damage.h"
 #include "http/http_reply.h"
 #include "router/remote.h"
 #include "router/route_record.h"
@@ -50,6 +51,12 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
         request_problemf(r, ERR_UNAVAILABLE,
                          "the result store does not answer, so it is not known whether '%s' ran",
                          r->execution_id);
+        return;
+    }
+    if (a->damaged) {
+        struct err bad;
+        store_damage_err(r->g, "route", r->id, &bad);
+        request_problem(r, &bad);
         return;
     }
     bool elsewhere =

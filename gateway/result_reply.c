@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/record_cache.h"
+#include "gateway/store_damage.h"
 #include "http/http_reply.h"
 #include "router/result_store.h"
 #include "sandbox/result_pending.h"
@@ -81,6 +82,7 @@ static void on_record(const struct slice *value, const struct err *err, void *us
     } else {
         struct result_record *record = result_record_parse(*value, &bad);
         if (!record) {
+            store_damage_err(r->g, "record", r->id, &bad);
             request_problem(r, &bad);
         } else {
             struct gateway *g = r->g;

@@ -24,6 +24,25 @@ static struct json_t *known_executions(const struct session *s)
     return list;
 }
 
+static bool is_list(const struct json_t *executions)
+{
+    for (size_t i = 0; i < json_count(executions); i++) {
+        if (!*json_get_text(json_item(executions, i), "execution_id", ""))
+            return false;
+    }
+    return json_is_array(executions);
+}
+
+static bool is_whole(const struct json_t *j)
+{
+    const struct json_t *let_go = json_get(j, "let_go");
+    return is_list(json_get(j, "executions")) && json_is_object(json_get(j, "session")) &&
+           session_id_is_label(slice_of(json_get_text(j, "tenant", ""))) &&
+           json_is_bool(json_get(j, "agreed")) &&
+           (!let_go ||
+            (json_is_string(let_go) && json_text_len(let_go) % TOMBSTONE_LET_GO_DIGITS == 0));
+}
+
 static void read_fields(struct tombstone *t)
 {
     const struct json_t *j = t->json;
@@ -62,7 +81,7 @@ struct tombstone *tombstone_parse(const char *session_id, struct slice text, str
     struct json_t *j = json_parse_object(text, err);
     if (!j)
         return NULL;
-    if (!json_is_array(json_get(j, "executions")) || !json_is_object(json_get(j, "session"))) {
+    if (!is_whole(j)) {
         err_set(err, ERR_STORE, "the tombstone of '%s' is damaged", session_id);
         json_free(j);
         return NULL;

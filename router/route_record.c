@@ -149,7 +149,6 @@ static void copy_text(char *out, size_t size, const struct redis_value *v)
     snprintf(out, size, "%.*s", v->kind == REDIS_TEXT ? (int)v->text.len : 0, v->text.at);
 }
 
-/* What is damaged counts as not there: the remote knows better. */
 static bool read_record(struct route_record *out, const struct redis_value *v)
 {
     if (v->kind != REDIS_LIST || v->count < 5 || v->items[0].kind != REDIS_TEXT)
@@ -167,6 +166,16 @@ static bool read_record(struct route_record *out, const struct redis_value *v)
     return false;
 }
 
+/* Of HMGET: a key that is not there is a list of nothing. */
+static bool is_empty(const struct redis_value *v)
+{
+    for (size_t i = 0; v->kind == REDIS_LIST && i < v->count; i++) {
+        if (v->items[i].kind == REDIS_TEXT)
+            return false;
+    }
+    return v->kind == REDIS_LIST;
+}
+
 static void on_written(const struct redis_value *value, const struct err *err, void *user)
 {
     struct errand *e = user;
@@ -177,7 +186,7 @@ static void on_written(const struct redis_value *value, const struct err *err, v
 static void on_complete(const struct redis_value *value, const struct err *err, void *user)
 {
     struct errand *e = user;
-    e->answer.sure = !err && value->kind == REDIS_NUMBER && value->number > 0;
+    e->answer.sure = !err && value->kind == REDIS_NUMBER && value->number > 0 && !e->answer.damaged;
     answer(e, e->err.code != ERR_NONE ? &e->err : err);
 }
 
@@ -188,6 +197,7 @@ static void on_read(const struct redis_value *value, const struct err *err, void
         e->err = *err;
     else
         e->answer.found = read_record(&e->answer.record, value);
+    e->answer.damaged = !err && !e->answer.found && !is_empty(value);
 }
 
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user)

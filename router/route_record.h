@@ -29,8 +29,9 @@ struct route_record {
 };
 
 struct route_answer {
-    bool found; /* `record` is there; of a write: another's, and nothing was written */
-    bool sure;  /* of route_record_get(): records are complete, so what is not found is not there */
+    bool found;   /* `record` is there; of a write: another's, and nothing was written */
+    bool damaged; /* of route_record_get(): something is there that we did not write; not `sure` */
+    bool sure; /* of route_record_get(): records are complete, so what is not found is not there */
     struct route_record record;
 };
 typedef void route_record_f(const struct route_answer *a, const struct err *err, void *user);

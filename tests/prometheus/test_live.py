@@ -6,12 +6,12 @@ import pytest
 from harness.wait import until
 from server import panel_queries, rules
 
-LABELS = {"operation", "code", "site", "reason", "cause", "outcome", "language", "state", "resource", "mark", "phase", "version",
+LABELS = {"what", "operation", "code", "site", "reason", "cause", "outcome", "language", "state", "resource", "mark", "phase", "version",
           "le"}
 PLACED_BY_PROMETHEUS = {"__name__", "instance", "job", "cluster"}
 
-# What does not move because nothing in the story changes it: how large the site is, where its marks are.
-STILL = {"Slots A", "Measured use and marks B", "Pods, orphans and nodes A", "cluster:spillway_slots:max"}
+# What does not move because nothing in the story changes it: how large the site is, where its marks are, what damages the store.
+STILL = {"Damaged entries of the store A", "Slots A", "Measured use and marks B", "Pods, orphans and nodes A", "cluster:spillway_slots:max"}
 
 CAUSES = {
     "SpillwayErrorBudgetBurnFast": "full", "SpillwayErrorBudgetBurnMedium": "full", "SpillwayErrorBudgetBurnSlow": "full",

@@ -134,6 +134,33 @@ static void an_empty_redis_is_not_sure(void **state)
     assert_false(a.sure);
 }
 
+static void nothing_told(const struct redis_value *value, const struct err *err, void *user)
+{
+    (void)value;
+    (void)err;
+    (void)user;
+}
+
+/* It is not known to be absent, even where records are complete: the sites must be asked. */
+static void what_is_damaged_is_not_sure(void **state)
+{
+    (void)state;
+    struct told t = {0};
+    route_records_mark_complete(records, on_told, &t);
+    wait_for(&t);
+    assert_true(put("d1", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
+    assert_false(get("d1").damaged);
+    assert_false(get("nobody").damaged);
+    redis_command(redis,
+                  (struct slice[]){slice_of("HSET"), slice_of("spillway:{d1}:r"), slice_of("st"),
+                                   slice_of("neither")},
+                  4, nothing_told, NULL);
+    struct route_answer a = get("d1");
+    assert_true(a.damaged);
+    assert_false(a.found);
+    assert_false(a.sure);
+}
+
 static void deletes_are_leased(void **state)
 {
     static const struct route_delete ONE = {"s5", "e5"}, LATER = {"s6", "e6"};
@@ -187,6 +214,7 @@ int main(void)
         cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
         cmocka_unit_test(deletes_are_leased),
         cmocka_unit_test(an_empty_redis_is_not_sure),
+        cmocka_unit_test(what_is_damaged_is_not_sure),
         cmocka_unit_test(without_redis_every_question_is_answered),
     };
     struct err err;

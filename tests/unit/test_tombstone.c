@@ -86,6 +86,21 @@ static void damage_is_told(void **state)
     assert_null(tombstone_parse("one", slice_of("{"), &err));
     assert_null(tombstone_parse("one", slice_of("{\"executions\":5}"), &err));
     assert_int_equal(err.code, ERR_STORE);
+    /* JSON, and not what is written: each would say that nothing ran, or to nobody. */
+    assert_null(tombstone_parse("one", slice_of("{\"executions\":[],\"session\":{}}"), &err));
+    assert_null(tombstone_parse("one",
+                                slice_of("{\"tenant\":\"acme\",\"agreed\":true,\"executions\":[5],"
+                                         "\"session\":{}}"),
+                                &err));
+    assert_null(tombstone_parse("one",
+                                slice_of("{\"tenant\":\"acme\",\"agreed\":true,\"executions\":[],"
+                                         "\"let_go\":7,\"session\":{}}"),
+                                &err));
+    struct tombstone *good = tombstone_parse(
+        "one", slice_of("{\"tenant\":\"acme\",\"agreed\":true,\"executions\":[],\"session\":{}}"),
+        &err);
+    assert_non_null(good);
+    tombstone_free(&good);
 }
 
 int main(void)
