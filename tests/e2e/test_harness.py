@@ -118,6 +118,41 @@ def test_socket_in_another_network_namespace():
     until(lambda: not footprint.left(), 10, "namespace gone")
 
 
+def in_a_network_of_its_own():
+    sleeper = subprocess.Popen(["unshare", "--net", "sleep", "60"])
+    until(lambda: processes.namespace(sleeper.pid) not in (None, processes.namespace("self")), 10, "unshared")
+    return sleeper
+
+
+def test_another_runs_namespace_is_never_taken_for_ours():
+    """The kernel gives a number again as soon as nobody has it."""
+    ours = in_a_network_of_its_own()
+    footprint = leftovers.Footprint()
+    footprint.add_process(ours.pid)
+    ours.kill()
+    ours.wait()
+    others = [in_a_network_of_its_own() for _ in range(5)]
+    try:
+        assert not footprint.left()
+        footprint.close()
+    finally:
+        for sleeper in others:
+            sleeper.kill()
+            sleeper.wait()
+
+
+def test_another_runs_things_are_never_taken_for_ours():
+    """A launcher that is up now, or was when we looked before."""
+    before = leftovers.Machine()
+    theirs = "/run/spillway-0a1b2c3d"
+    os.mkdir(theirs)
+    try:
+        assert leftovers.Machine().new_since(before, {"/run/e2e-ours", "spillway-99999999"}) == []
+        assert leftovers.Machine().new_since(before, {"/run/e2e-ours", "spillway-0a1b2c3d"}) == [f"file {theirs}"]
+    finally:
+        os.rmdir(theirs)
+
+
 def test_machine_comparison_sees_a_new_process_file_and_cgroup(tmp_path):
     state = f"/run/spillway-selfcheck-{os.getpid()}"
     before = leftovers.Machine()

@@ -1,6 +1,9 @@
 """What a run leaves on the machine. Two views, because other runs may be up at the same time:
 Footprint notes what belongs to one run while it is up, by process; Machine compares the whole machine before and after,
-as far as names tell whose it is."""
+as far as names tell whose it is.
+
+A number can be another thing's a moment later: a process is known by its pid and start, and a network namespace is kept by a
+descriptor, so that the kernel gives its inode to no other run's while we compare."""
 import os
 import re
 import subprocess
@@ -8,13 +11,14 @@ import subprocess
 from . import containers, processes
 
 OURS = re.compile(r"spillway")
-RUN = re.compile(r"spillway-[0-9a-f]{8}\b|/run/netns/|/cni/networks/")  # what the launcher and the node call their things
+RUN_ID = re.compile(r"spillway-[0-9a-f]{8}\b")  # what the launcher and the node call their things
+SHARED = re.compile(r"/run/netns/|/cni/networks/")  # whose a thing is in there, its name does not tell
 
 
 class Footprint:
     def __init__(self):
         self.processes = {}
-        self.networks = {}
+        self.networks = {}  # inode -> (descriptor, one process that was in it)
         self.cgroups = set()
         self.own = {kind: processes.namespace("self", kind) for kind in ("net",)}
 
@@ -22,7 +26,7 @@ class Footprint:
         roots = [launcher]
         for site in state["sites"].values():
             for part in [site.get("nginx"), site.get("redis"), *site.get("gateways", []), *site.get("nodes", [])]:
-                if part:
+                if part and part["pid"]:  # Redis may be left out
                     roots.append(part["pid"])
         for root in roots:
             for pid in [root] + processes.descendants(root):
@@ -40,22 +44,50 @@ class Footprint:
         if identity is None:
             return
         self.processes[identity] = processes.describe(pid)
-        network = processes.namespace(pid)
-        if network and network != self.own["net"]:
-            self.networks[network] = processes.describe(pid)
+        self.add_network(pid)
+
+    def add_network(self, pid):
+        try:
+            descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        inode = os.fstat(descriptor).st_ino
+        if inode == self.own["net"] or inode in self.networks:
+            os.close(descriptor)
+        else:
+            self.networks[inode] = (descriptor, processes.describe(pid))
 
     def left(self):
         found = [f"process {text}" for process, text in self.processes.items() if processes.alive(process)]
-        named = {os.stat(path).st_ino for path in named_networks()}
+        named = {inode_of(path) for path in named_networks()}
         held = {processes.namespace(pid) for pid in processes.pids()}
-        found += [f"network namespace of {text}" for inode, text in self.networks.items() if inode in named | held]
+        found += [f"network namespace of {text}" for inode, (_, text) in self.networks.items() if inode in named | held]
         found += [f"cgroup {path}" for path in sorted(self.cgroups) if os.path.isdir(path)]
         return found
+
+    def close(self):
+        for descriptor, _ in self.networks.values():
+            os.close(descriptor)
+        self.networks.clear()
+
+
+def entries(folder):
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:  # another run's, gone between two looks
+        return []
+
+
+def inode_of(path):
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:  # another run's, gone between two looks
+        return None
 
 
 def named_networks():
     folder = "/run/netns"
-    return [os.path.join(folder, name) for name in os.listdir(folder)] if os.path.isdir(folder) else []
+    return [os.path.join(folder, name) for name in entries(folder)]
 
 
 def mounts():
@@ -77,15 +109,15 @@ def run_files():
         path = os.path.join("/run", name)
         found.add(path)
         if os.path.isdir(path) and not os.path.islink(path) and (OURS.search(name) or name == "netns"):
-            found.update(os.path.join(path, inner) for inner in os.listdir(path))
+            found.update(os.path.join(path, inner) for inner in entries(path))
     for folder in ("/var/lib/cni", "/var/lib/cni/networks"):
-        if os.path.isdir(folder):
-            found.update(os.path.join(folder, inner) for inner in os.listdir(folder))
+        found.update(os.path.join(folder, inner) for inner in entries(folder))
     return found
 
 
 class Machine:
     def __init__(self):
+        self.launchers = launchers()
         self.processes = {identity: processes.describe(identity[0])
                           for identity in map(processes.identity, processes.pids()) if identity}
         self.links = set(os.listdir("/sys/class/net"))
@@ -96,13 +128,14 @@ class Machine:
 
     def new_since(self, before, names):
         """What is there now, was not there before and is not another run's, as lines of text. `names`: what the things of
-        this run are called; everything else that has our name counts too, unless another run is up that it may belong to."""
-        others = other_runs(names)
+        this run are called. What has another run's name is that one's; where names do not tell, a thing counts unless another
+        launcher was up at any of the three moments when we looked."""
+        others = other_runs(names, before.launchers | self.launchers | launchers())
 
         def ours(text):
             if any(name in text for name in names):
                 return True
-            return not others and bool(RUN.search(text))
+            return not others and not RUN_ID.search(text) and bool(SHARED.search(text))
 
         found = [f"process {text}" for identity, text in self.processes.items()
                  if identity not in before.processes and any(name in text for name in names) and processes.alive(identity)]
@@ -118,11 +151,15 @@ class Machine:
         return found
 
 
-def other_runs(names):
-    """Launchers that are up and are not ours."""
-    found = []
+def launchers():
+    """Those that are up: (pid, start) and what they are told."""
+    found = set()
     for pid in processes.pids():
-        line = processes.read(pid, "cmdline")
-        if b"tools/launcher" in line and not any(os.fsencode(name) in processes.read(pid, "environ") for name in names):
-            found.append(processes.describe(pid))
+        if b"tools/launcher" in processes.read(pid, "cmdline"):
+            found.add((processes.identity(pid), processes.read(pid, "environ")))
     return found
+
+
+def other_runs(names, seen):
+    """Of the launchers that were seen, those that are not ours."""
+    return [identity for identity, environment in seen if not any(os.fsencode(name) in environment for name in names)]

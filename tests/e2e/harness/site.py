@@ -82,6 +82,7 @@ class Site:
 
     def forget(self):
         """Removes what the harness itself made."""
+        self.footprint.close()
         if self.own_state_dir:
             shutil.rmtree(self.state_dir, ignore_errors=True)
         if os.path.exists(self.log_path):
