@@ -26,6 +26,7 @@
 #include "router/edge_reservations.h"
 #include "router/peers.h"
 #include "router/redis_client.h"
+#include "router/redis_sentinel.h"
 #include "router/remote.h"
 #include "router/result_store.h"
 #include "router/route_record.h"
@@ -35,6 +36,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define PASSWORD_SIZE         1024
 #define RESERVATION_MS        60000 /* longer than a create may take, with its retries */
 #define EDGE_SETTLE_MS        2000  /* the same, with Redis: it costs nothing there */
 #define RESERVATION_SETTLE_MS 1000  /* until other gateways' watches show a pod that ours shows */
@@ -72,25 +74,37 @@ static int read_secrets(struct gateway *g, struct err *err)
     return g->auth ? 0 : -ERR_CONFIG;
 }
 
-static int open_redis(struct gateway *g, struct err *err)
+/* The first line of a file; path "": no password. */
+static int read_password(const char *path, char out[PASSWORD_SIZE], struct err *err)
 {
     struct buf text;
     struct slice rest, line = {0};
     int number = 0, rc = 0;
+    *out = '\0';
     buf_init(&text, 4096);
-    if (*g->conf.redis_password_file)
-        rc = small_file_read(g->conf.redis_password_file, &text, err);
+    if (*path)
+        rc = small_file_read(path, &text, err);
     rest = buf_slice(&text);
-    char password[1024] = "";
-    if (rc == 0 && small_file_line(&rest, &line, &number) && line.len < sizeof(password))
-        snprintf(password, sizeof(password), "%.*s", SLICE_ARG(line));
-    if (rc == 0) {
-        g->redis = redis_client_new(g->loop, g->conf.redis_url, *password ? password : NULL,
-                                    g->conf.redis_timeout_ms, err);
-        rc = g->redis ? 0 : err_wrap(err, "redis.url");
-    }
+    if (rc == 0 && *path && (!small_file_line(&rest, &line, &number) || line.len >= PASSWORD_SIZE))
+        rc = err_set(err, ERR_CONFIG, "%s: its first line is no password", path);
+    else if (rc == 0)
+        snprintf(out, PASSWORD_SIZE, "%.*s", SLICE_ARG(line));
     buf_fini(&text);
     return rc;
+}
+
+static int open_redis(struct gateway *g, struct err *err)
+{
+    const struct gateway_config *c = &g->conf;
+    char password[PASSWORD_SIZE], of_sentinels[PASSWORD_SIZE];
+    if (read_password(c->redis_password_file, password, err) < 0 ||
+        read_password(c->redis_sentinel_password_file, of_sentinels, err) < 0)
+        return -ERR_CONFIG;
+    g->redis = redis_client_new(g->loop, c->redis_url, password, c->redis_timeout_ms, err);
+    if (!g->redis)
+        return err_wrap(err, "redis.url");
+    return redis_sentinel_new(g->loop, g->redis, c->redis_url, of_sentinels, c->redis_timeout_ms,
+                              &g->redis_sentinel, err);
 }
 
 /* The level counts slots of what a session asks for that asks for nothing. */
@@ -184,6 +198,7 @@ void assembly_take_apart(struct gateway *g)
     kube_client_free(&g->kube);
     http_caller_free(&g->caller);
     result_store_free(&g->results);
+    redis_sentinel_free(&g->redis_sentinel);
     redis_client_free(&g->redis);
     route_records_free(&g->routes);
     upstream_free(&g->agents);

@@ -14,6 +14,7 @@ struct watermark_feed;
 struct reservations;
 struct edge_reservations;
 struct redis_client;
+struct redis_sentinel;
 struct result_store;
 struct peers;
 struct upstream;
@@ -43,6 +44,7 @@ struct gateway {
     struct reservations *reservations;
     struct edge_reservations *edge;
     struct redis_client *redis;
+    struct redis_sentinel *redis_sentinel; /* NULL: not by Sentinel */
     struct result_store *results;
     struct peers *peers;
     struct upstream *agents;

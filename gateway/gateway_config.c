@@ -39,9 +39,13 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"kubernetes.call_timeout", CONFIG_DURATION_MS, AT(kube_call_ms), "10s", 100, MINUTE,
      "total deadline of one call to the API server"},
     {"redis.url", CONFIG_TEXT, AT(redis_url), "redis://127.0.0.1:6379", 0, 0,
-     "redis://host:port[/db] or unix:///path: results and tombstones"},
+     "results, tombstones, records of sessions elsewhere: redis://host[:port][/db], unix:///path, "
+     "or "
+     "redis+sentinel://host[:port][,host[:port]…]/MASTER[/db]"},
     {"redis.password_file", CONFIG_TEXT, AT(redis_password_file), "", 0, 0,
      "file that holds the password"},
+    {"redis.sentinel_password_file", CONFIG_TEXT, AT(redis_sentinel_password_file), "", 0, 0,
+     "file that holds the Sentinels' password, where they have one"},
     {"redis.timeout", CONFIG_DURATION_MS, AT(redis_timeout_ms), "200ms", 10, 10000,
      "deadline of one command"},
     {"environments_file", CONFIG_TEXT, AT(environments_file), "", 0, 0,

@@ -44,7 +44,7 @@ struct gateway_config {
     const char *site_key_file;
     const char *kube_url, *kube_config, *kube_namespace;
     int64_t kube_call_ms;
-    const char *redis_url, *redis_password_file;
+    const char *redis_url, *redis_password_file, *redis_sentinel_password_file;
     int64_t redis_timeout_ms;
     const char *environments_file, *default_environment;
     const char *agent_image;

@@ -1,17 +1,12 @@
-/* hiredis on libuv. Its own adapter is not used: it passes over poll errors, so that a refused
- * connection is never noticed.
- *
- * The rules that keep clear of hiredis's use-after-free reports (its issues 367, 468, 545): a new
- * context for each connection; hiredis says in `cleanup` that a context is ending, and from then on
- * nobody touches it; who ends one himself (drop) first forgets it and answers what waits on it,
- * then calls redisAsyncFree() as the last thing. */
+/* Keeps one connection: finds out where, connects, greets, gives up on what does not answer, and
+ * begins anew with a back-off. Who ends a link himself (drop) first forgets it and answers what
+ * waits on it. */
 #include "router/redis_client.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "router/redis_link.h"
 #include "router/redis_url.h"
-#include <fcntl.h>
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +19,8 @@
 #define PENDING_MAX       16384
 #define PENDING_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-/* GREETING: AUTH, SELECT, PING. Only who answers PING is up: a stopped one takes connections. */
+/* GREETING: AUTH, SELECT, ROLE, PING. Only who answers PING is up: a stopped one takes connections.
+ */
 #define REDIS_STATES(X)                                                                            \
     X(REDIS, WAITING, FSM_TO(REDIS_RESOLVING) | FSM_TO(REDIS_CONNECTING) | FSM_TO(REDIS_CLOSED))   \
     X(REDIS, RESOLVING, FSM_TO(REDIS_CONNECTING) | FSM_TO(REDIS_WAITING) | FSM_TO(REDIS_CLOSED))   \
@@ -40,18 +36,11 @@ const struct fsm_table REDIS_CLIENT_FSM = {"redis_client", STATES, ARRAY_LEN(STA
 
 struct command {
     struct command *prev, *next;
-    struct redis_client *client; /* NULL: answered already, hiredis still has it */
+    struct redis_client *client; /* NULL: answered already, the link still has it */
     redis_done_f *done;
     void *user;
     int64_t deadline_ms;
     size_t bytes;
-};
-
-struct link {
-    uv_poll_t poll;
-    redisAsyncContext *context;  /* NULL: ending */
-    struct redis_client *client; /* NULL: forgotten */
-    int events;
 };
 
 struct resolve {
@@ -66,7 +55,7 @@ struct redis_client {
     char *password; /* NULL-able */
     int64_t timeout_ms;
     struct fsm fsm;
-    struct link *link;
+    struct redis_link *link;
     struct resolve *resolve;
     struct command *sent;    /* in the order of their answers and deadlines */
     struct command *refused; /* fail on the next turn */
@@ -80,40 +69,10 @@ struct redis_client {
     int64_t backoff_ms;
     struct redis_counts counts;
     char error[200];
+    char said[200]; /* of that, what the log has; "": up */
 };
 
 static void greet(struct redis_client *r);
-
-/* -- values -- */
-
-static void free_items(struct redis_value *v)
-{
-    struct redis_value *items = (struct redis_value *)v->items;
-
-    for (size_t i = 0; i < v->count; i++)
-        free_items(&items[i]);
-    free(items);
-}
-
-/* Recursion: hiredis reads at most 9 levels. */
-static void read_value(const redisReply *reply, struct redis_value *out)
-{
-    *out = (struct redis_value){.kind = REDIS_NIL};
-    if (reply->type == REDIS_REPLY_INTEGER) {
-        out->kind = REDIS_NUMBER;
-        out->number = reply->integer;
-    } else if (reply->type == REDIS_REPLY_ARRAY) {
-        struct redis_value *items = mem_array(reply->elements + 1, sizeof(*items));
-        for (size_t i = 0; i < reply->elements; i++)
-            read_value(reply->element[i], &items[i]);
-        out->kind = REDIS_LIST;
-        out->items = items;
-        out->count = reply->elements;
-    } else if (reply->type != REDIS_REPLY_NIL) {
-        out->kind = REDIS_TEXT;
-        out->text = (struct slice){reply->str, reply->len};
-    }
-}
 
 /* -- commands and their ends -- */
 
@@ -152,7 +111,7 @@ static void on_refusal(void *user)
     refuse(r, &batch, r->error[0] != '\0' ? r->error : "there is no connection");
 }
 
-/* What hiredis has keeps its memory until hiredis gives it back by on_reply(). */
+/* What the link has keeps its memory until the link gives it back by on_answered(). */
 static void fail_sent(struct redis_client *r, const char *why)
 {
     while (r->sent) {
@@ -173,77 +132,76 @@ static void wait_and_retry(struct redis_client *r)
     r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MAX_MS ? r->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
+static const char *server_text(const struct redis_client *r, char out[REDIS_PLACE_TEXT])
+{
+    return r->url.path[0] != '\0' ? r->url.path : redis_place_text(&r->url.at, out);
+}
+
+/* One line when it goes away, and one for each new cause until it is back. */
+static void say_lost(struct redis_client *r, const char *why)
+{
+    char server[REDIS_PLACE_TEXT];
+
+    if (strcmp(r->said, why) == 0 || r->fsm.state == REDIS_CLOSED)
+        return;
+    snprintf(r->said, sizeof(r->said), "%s", why);
+    LOG(LOG_WARN, "redis_lost", KV("server", server_text(r, server)), KV("error", r->said));
+}
+
 /* The link is over and already forgotten by us: say so to all who wait, then try anew. */
 static void lost(struct redis_client *r, const char *why)
 {
     snprintf(r->error, sizeof(r->error), "%s", why);
+    say_lost(r, r->error);
     if (r->fsm.state != REDIS_CLOSED)
         wait_and_retry(r);
     fail_sent(r, r->error);
 }
 
-/* hiredis ends the link. */
-static void link_ends(struct link *l, const char *why)
+static void on_ended(const char *why, void *user)
 {
-    struct redis_client *r = l->client;
-    if (!r)
-        return;
-    l->client = NULL;
+    struct redis_client *r = user;
+
     r->link = NULL;
-    lost(r, why && why[0] != '\0' ? why : "the connection was closed");
+    lost(r, why);
 }
 
 /* We end the link. */
 static void drop(struct redis_client *r, const char *why)
 {
-    struct link *l = r->link;
-    if (l)
-        l->client = NULL;
+    struct redis_link *l = r->link;
+
     r->link = NULL;
     lost(r, why);
-    if (l && l->context)
-        redisAsyncFree(l->context); /* the last thing: it may free l */
+    if (l)
+        redis_link_drop(l);
 }
 
-static bool is_role_error(const redisReply *reply)
+static bool is_role_error(const char *error)
 {
-    return strncmp(reply->str, "READONLY", 8) == 0 || strncmp(reply->str, "MASTERDOWN", 10) == 0;
+    return strncmp(error, "READONLY", 8) == 0 || strncmp(error, "MASTERDOWN", 10) == 0;
 }
 
-static void answer(struct command *c, const redisReply *reply)
-{
-    struct redis_value value;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        answer_error(c, reply->str);
-        return;
-    }
-    read_value(reply, &value);
-    c->done(&value, NULL, c->user);
-    if (value.kind == REDIS_LIST)
-        free_items(&value);
-}
-
-static void on_reply(redisAsyncContext *context, void *given, void *user)
+static void on_answered(const struct redis_value *value, const char *error, void *user)
 {
     struct command *c = user;
-    struct link *l = context->ev.data;
-    redisReply *reply = given;
+    struct redis_client *r = c->client;
 
-    if (c->client && !reply)
-        link_ends(l, context->errstr); /* answers c, too */
-    if (!c->client) {
+    if (!r) {
         free(c);
         return;
     }
-    DL_DELETE(c->client->sent, c);
-    struct redis_counts *n = &c->client->counts;
-    ++*(reply->type == REDIS_REPLY_ERROR ? &n->errors : &n->answered);
+    DL_DELETE(r->sent, c);
+    ++*(error ? &r->counts.errors : &r->counts.answered);
     uncount(c);
-    answer(c, reply);
+    if (error)
+        answer_error(c, error);
+    else
+        c->done(value, NULL, c->user);
     free(c);
     /* A replica that was the master: the connection is good and of no use. */
-    if (l->client && reply->type == REDIS_REPLY_ERROR && is_role_error(reply))
-        drop(l->client, reply->str);
+    if (r->link && error && is_role_error(error))
+        drop(r, error);
 }
 
 static void on_watchdog(void *user)
@@ -253,8 +211,8 @@ static void on_watchdog(void *user)
 
     r->watching = false;
     /* If it was us who were late, the answers lie in the socket. */
-    if (r->sent && r->link && r->link->context)
-        redisAsyncHandleRead(r->link->context);
+    if (r->sent && r->link)
+        redis_link_read(r->link);
     if (!r->sent)
         return;
     int64_t left = r->sent->deadline_ms - world_now_ms(r->world);
@@ -270,15 +228,7 @@ static void on_watchdog(void *user)
 static bool send_command(struct redis_client *r, const struct slice *args, int count,
                          struct command *c)
 {
-    const char *texts[REDIS_ARGS_MAX];
-    size_t lengths[REDIS_ARGS_MAX];
-    if (!r->link || !r->link->context)
-        return false;
-    for (int i = 0; i < count; i++) {
-        texts[i] = args[i].at ? args[i].at : "";
-        lengths[i] = args[i].len;
-    }
-    if (redisAsyncCommandArgv(r->link->context, on_reply, c, count, texts, lengths) != REDIS_OK)
+    if (!r->link || !redis_link_send(r->link, args, count, c))
         return false;
     c->deadline_ms = world_now_ms(r->world) + r->timeout_ms;
     DL_APPEND(r->sent, c);
@@ -316,118 +266,25 @@ void redis_command(struct redis_client *r, const struct slice *args, int count, 
     issue(r, args, count, r->fsm.state == REDIS_UP, done, user);
 }
 
-/* -- the link: hiredis's events on the loop -- */
-
-static void on_poll(uv_poll_t *handle, int status, int events)
-{
-    struct link *l = container_of(handle, struct link, poll);
-
-    if (status < 0) /* let hiredis find out and name the cause; libuv polls no more */
-        events = UV_READABLE | UV_WRITABLE;
-    if (l->context && (events & UV_WRITABLE))
-        redisAsyncHandleWrite(l->context);
-    if (l->context && (events & UV_READABLE))
-        redisAsyncHandleRead(l->context);
-    if (status < 0 && l->context && l->client)
-        drop(l->client, uv_strerror(status));
-}
-
-static void poll_for(struct link *l, int events)
-{
-    if (events == l->events || !l->context)
-        return;
-    l->events = events;
-    if (events)
-        uv_poll_start(&l->poll, events, on_poll);
-    else
-        uv_poll_stop(&l->poll);
-}
-
-static void add_read(void *user)
-{
-    poll_for(user, ((struct link *)user)->events | UV_READABLE);
-}
-
-static void del_read(void *user)
-{
-    poll_for(user, ((struct link *)user)->events & ~UV_READABLE);
-}
-
-static void add_write(void *user)
-{
-    poll_for(user, ((struct link *)user)->events | UV_WRITABLE);
-}
-
-static void del_write(void *user)
-{
-    poll_for(user, ((struct link *)user)->events & ~UV_WRITABLE);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    free(container_of((uv_poll_t *)handle, struct link, poll));
-}
-
-static void cleanup(void *user)
-{
-    struct link *l = user;
-    redisAsyncContext *context = l->context;
-
-    l->context = NULL;
-    uv_close((uv_handle_t *)&l->poll, on_poll_closed);
-    link_ends(l, context ? context->errstr : NULL);
-}
-
-static void on_connected(const redisAsyncContext *context, int status)
-{
-    struct link *l = context->ev.data;
-
-    if (!l->client)
-        return;
-    if (status != REDIS_OK)
-        link_ends(l, context->errstr);
-    else
-        greet(l->client);
-}
-
-static struct link *link_new(struct redis_client *r, redisAsyncContext *context)
-{
-    struct link *l = mem_alloc(sizeof(*l));
-
-    if (uv_poll_init(loop_uv(r->loop), &l->poll, context->c.fd) != 0) {
-        free(l);
-        return NULL;
-    }
-    fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
-    l->context = context;
-    l->client = r;
-    context->ev.data = l;
-    context->ev.addRead = add_read;
-    context->ev.delRead = del_read;
-    context->ev.addWrite = add_write;
-    context->ev.delWrite = del_write;
-    context->ev.cleanup = cleanup;
-    return l;
-}
-
 /* -- from nothing to up -- */
 
-static void connect_to(struct redis_client *r, const char *host)
+static void on_connected(void *user)
 {
-    redisAsyncContext *context = r->url.path[0] != '\0' ? redisAsyncConnectUnix(r->url.path)
-                                                        : redisAsyncConnect(host, r->url.port);
+    greet(user);
+}
 
-    INVARIANT(context); /* NULL: out of memory */
+static const struct redis_link_ops LINK_OPS = {on_connected, on_ended, on_answered};
+
+static void connect_to(struct redis_client *r, const char *address)
+{
+    struct err err;
+
     fsm_move(&r->fsm, REDIS_CONNECTING);
-    if (context->err == 0)
-        r->link = link_new(r, context);
-    if (!r->link) {
-        lost(r, context->err ? context->errstr : "the socket cannot be polled");
-        redisAsyncFree(context);
-        return;
-    }
-    timer_start(r->world, r->timer, r->timeout_ms, 0);
-    redisAsyncSetConnectCallback(context, on_connected);
+    r->link = redis_link_new(r->loop, r->url.path, address, r->url.at.port, &LINK_OPS, r, &err);
+    if (r->link)
+        timer_start(r->world, r->timer, r->timeout_ms, 0);
+    else
+        lost(r, err.msg);
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
@@ -463,7 +320,8 @@ static void resolve(struct redis_client *r)
 
     fsm_move(&r->fsm, REDIS_RESOLVING);
     q->client = r;
-    int rc = uv_getaddrinfo(loop_uv(r->loop), &q->request, on_resolved, r->url.host, NULL, &HINTS);
+    int rc =
+        uv_getaddrinfo(loop_uv(r->loop), &q->request, on_resolved, r->url.at.host, NULL, &HINTS);
     if (rc == 0) {
         r->resolve = q;
         return;
@@ -480,8 +338,8 @@ static void on_timer(void *user)
         return;
     }
     r->attempts++;
-    if (r->url.path[0] != '\0' || redis_url_is_numeric(&r->url))
-        connect_to(r, r->url.host);
+    if (redis_url_is_direct(&r->url))
+        connect_to(r, r->url.at.host);
     else
         resolve(r);
 }
@@ -499,9 +357,32 @@ static void on_greeted(const struct redis_value *value, const struct err *err, v
     }
 }
 
+/* Who does not know AUTH may quote what it was sent. */
+static void on_auth(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct redis_client *r = user;
+    if (err && r->fsm.state == REDIS_GREETING && strstr(err->msg, r->password))
+        drop(r, "Redis: AUTH was refused");
+    else
+        on_greeted(value, err, user);
+}
+
+static void on_role(const struct redis_value *value, const struct err *err, void *user)
+{
+    struct redis_client *r = user;
+    on_greeted(value, err, user);
+    if (r->fsm.state != REDIS_GREETING || err)
+        return;
+    bool is_master =
+        value->kind == REDIS_LIST && value->count > 0 && slice_eq(value->items[0].text, "master");
+    if (!is_master)
+        drop(r, "the server that Sentinel named is not the master");
+}
+
 static void on_pong(const struct redis_value *value, const struct err *err, void *user)
 {
     struct redis_client *r = user;
+    char server[REDIS_PLACE_TEXT];
     on_greeted(value, err, user);
     if (r->fsm.state != REDIS_GREETING || err)
         return;
@@ -509,7 +390,8 @@ static void on_pong(const struct redis_value *value, const struct err *err, void
     timer_stop(r->world, r->timer);
     r->backoff_ms = BACKOFF_FIRST_MS;
     r->counts.connections++;
-    r->error[0] = '\0';
+    r->error[0] = r->said[0] = '\0';
+    LOG(LOG_INFO, "redis_up", KV("server", server_text(r, server)));
 }
 
 static void greet(struct redis_client *r)
@@ -519,9 +401,11 @@ static void greet(struct redis_client *r)
     fsm_move(&r->fsm, REDIS_GREETING);
     snprintf(database, sizeof(database), "%d", r->url.database);
     if (r->password)
-        issue(r, (struct slice[]){slice_of("AUTH"), slice_of(r->password)}, 2, true, on_greeted, r);
+        issue(r, (struct slice[]){slice_of("AUTH"), slice_of(r->password)}, 2, true, on_auth, r);
     if (r->url.database != 0)
         issue(r, (struct slice[]){slice_of("SELECT"), slice_of(database)}, 2, true, on_greeted, r);
+    if (r->url.sentinel_count > 0)
+        issue(r, (struct slice[]){slice_of("ROLE")}, 1, true, on_role, r);
     issue(r, (struct slice[]){slice_of("PING")}, 1, true, on_pong, r);
 }
 
@@ -545,7 +429,10 @@ struct redis_client *redis_client_new(struct loop *l, const char *url, const cha
     r->watchdog = timer_new(r->world, on_watchdog, r);
     r->refusal = timer_new(r->world, on_refusal, r);
     fsm_init(&r->fsm, &REDIS_CLIENT_FSM, REDIS_WAITING);
-    timer_start(r->world, r->timer, 0, 0);
+    if (r->url.sentinel_count > 0) /* until redis_client_move() */
+        snprintf(r->error, sizeof(r->error), "no Sentinel has told where the master is");
+    else
+        timer_start(r->world, r->timer, 0, 0);
     return r;
 }
 
@@ -567,8 +454,8 @@ void redis_client_free(struct redis_client **at)
     *at = NULL;
     if (!r)
         return;
-    if (r->fsm.state == REDIS_UP && r->link && r->link->context)
-        redisAsyncHandleWrite(r->link->context); /* what was asked for last shall still go out */
+    if (r->fsm.state == REDIS_UP && r->link)
+        redis_link_flush(r->link); /* what was asked for last shall still go out */
     fsm_move(&r->fsm, REDIS_CLOSED);
     if (r->resolve) {
         r->resolve->client = NULL;
@@ -581,6 +468,21 @@ void redis_client_free(struct redis_client **at)
     timer_free(r->world, &r->watchdog);
     timer_free(r->world, &r->refusal);
     loop_defer(r->loop, free_memory, r); /* a callback of ours may be what called us */
+}
+
+void redis_client_move(struct redis_client *r, const struct redis_place *to)
+{
+    if (redis_place_eq(&r->url.at, to))
+        return;
+    r->url.at = *to;
+    r->backoff_ms = BACKOFF_FIRST_MS;
+    if (r->resolve) { /* the old place's address is of no use */
+        r->resolve->client = NULL;
+        r->resolve = NULL;
+    }
+    if (r->fsm.state != REDIS_WAITING)
+        drop(r, "Sentinel named another master");
+    timer_start(r->world, r->timer, 0, 0);
 }
 
 bool redis_client_up(const struct redis_client *r)

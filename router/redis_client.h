@@ -1,27 +1,19 @@
-/* redis_client.h - commands to one Redis on the loop (the only room that knows hiredis, 0.14).
+/* redis_client.h - commands to one Redis on the loop, over a connection that is kept up.
  *
- * URL: "unix:///path", "redis://host:port[/db]"; a host name is resolved off the loop. "rediss://"
- * is refused: no TLS in this hiredis. Every command has a time-out of our own; when it passes the
- * connection is dropped and made anew (back-off 50 ms … 2 s). Callbacks: exactly once, never before
- * redis_command() returned. While there is no connection a command fails with ERR_STORE on the next
- * turn. */
+ * URL: redis_url.h. A host name is resolved off the loop. With Sentinel the client begins nowhere,
+ * and redis_sentinel.h moves it to the master. Every command has a time-out of our own; when it
+ * passes the connection is dropped and made anew (back-off 50 ms … 2 s). Callbacks: exactly once,
+ * never before redis_command() returned. While there is no connection a command fails with
+ * ERR_STORE on the next turn. The log has `redis_up` and `redis_lost`. */
 #pragma once
 #include "base/err.h"
 #include "base/fsm.h"
-#include "base/slice.h"
-#include <stdint.h>
+#include "router/redis_value.h"
 
 struct loop;
 struct redis_client;
+struct redis_place;
 
-enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_NUMBER, REDIS_LIST };
-struct redis_value {
-    enum redis_kind kind;
-    struct slice text; /* borrowed */
-    int64_t number;
-    const struct redis_value *items; /* of a list */
-    size_t count;
-};
 /* err NULL: `value` is the answer (an error answer of Redis is ERR_STORE with its text). */
 typedef void redis_done_f(const struct redis_value *value, const struct err *err, void *user);
 
@@ -30,6 +22,8 @@ struct redis_client *redis_client_new(struct loop *l, const char *url, const cha
 void redis_client_free(struct redis_client **r); /* pending callbacks run with ERR_STORE */
 void redis_command(struct redis_client *r, const struct slice *args, int count, redis_done_f *done,
                    void *user);
+/* The master is there now. Where that is another place, the connection is made anew at once. */
+void redis_client_move(struct redis_client *r, const struct redis_place *to);
 bool redis_client_up(const struct redis_client *r);
 /* What went wrong last, for people; "" while the connection is good. */
 const char *redis_client_error(const struct redis_client *r);
@@ -45,5 +39,3 @@ struct redis_counts {
 const struct redis_counts *redis_client_counts(const struct redis_client *r);
 
 extern const struct fsm_table REDIS_CLIENT_FSM;
-
-#define REDIS_ARGS_MAX 32 /* of one command */

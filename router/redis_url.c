@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_DEFAULT 6379
-#define DATABASE_MAX 65535
+#define PORT_DEFAULT          6379
+#define SENTINEL_PORT_DEFAULT 26379
+#define DATABASE_MAX          65535
 
 static int parse_unix(const char *path, struct redis_url *out, struct err *err)
 {
@@ -33,7 +34,7 @@ static bool parse_number(const char *text, long max, int *out)
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port" */
-static bool parse_authority(char *text, struct redis_url *out)
+static bool parse_place(char *text, int default_port, struct redis_place *out)
 {
     char *host = text;
     char *rest;
@@ -47,6 +48,7 @@ static bool parse_authority(char *text, struct redis_url *out)
     } else {
         rest = text + strcspn(text, ":");
     }
+    out->port = default_port;
     if (*rest == ':') {
         *rest++ = '\0';
         if (!parse_number(rest, 65535, &out->port) || out->port == 0)
@@ -61,29 +63,67 @@ static bool parse_authority(char *text, struct redis_url *out)
     return true;
 }
 
-static int parse_tcp(const char *text, struct redis_url *out, struct err *err)
+static int parse_database(const char *text, struct redis_url *out, struct err *err)
 {
-    char copy[sizeof(out->host) + 32];
+    if (text && *text != '\0' && !parse_number(text, DATABASE_MAX, &out->database))
+        return err_set(err, ERR_CONFIG, "\"%s\" is no number of a Redis database", text);
+    return 0;
+}
+
+/* Cuts the text at its first slash; gives what follows, NULL: there is none. */
+static char *cut_at_slash(char *text)
+{
+    char *slash = strchr(text, '/');
+    if (slash)
+        *slash++ = '\0';
+    return slash;
+}
+
+static int parse_tcp(char *text, struct redis_url *out, struct err *err)
+{
+    const char *database = cut_at_slash(text);
+
+    if (!parse_place(text, PORT_DEFAULT, &out->at))
+        return err_set(err, ERR_CONFIG, "a Redis URL is redis://host[:port][/db]");
+    return parse_database(database, out, err);
+}
+
+static int parse_sentinels(char *text, struct redis_url *out, struct err *err)
+{
+    char *name = cut_at_slash(text);
+    const char *database = name ? cut_at_slash(name) : NULL;
+    char *at = NULL;
+
+    if (!name || *name == '\0' || strlen(name) >= sizeof(out->master) || *text == '\0')
+        return err_set(err, ERR_CONFIG,
+                       "with Sentinel a URL is redis+sentinel://host[:port]"
+                       "[,host[:port]…]/master[/db]");
+    snprintf(out->master, sizeof(out->master), "%s", name);
+    for (char *one = strtok_r(text, ",", &at); one; one = strtok_r(NULL, ",", &at)) {
+        if (out->sentinel_count == REDIS_SENTINELS_MAX)
+            return err_set(err, ERR_CONFIG, "more than %d Sentinels", REDIS_SENTINELS_MAX);
+        if (!parse_place(one, SENTINEL_PORT_DEFAULT, &out->sentinels[out->sentinel_count++]))
+            return err_set(err, ERR_CONFIG, "\"%s\" is no host[:port] of a Sentinel", one);
+    }
+    return out->sentinel_count > 0 ? parse_database(database, out, err)
+                                   : err_set(err, ERR_CONFIG, "no Sentinel is named");
+}
+
+static int parse_net(const char *text, bool sentinels, struct redis_url *out, struct err *err)
+{
+    char copy[REDIS_SENTINELS_MAX * REDIS_PLACE_TEXT];
 
     if (strlen(text) >= sizeof(copy) || strchr(text, '?'))
-        return err_set(err, ERR_CONFIG, "a Redis URL is redis://host[:port][/db]");
+        return err_set(err, ERR_CONFIG, "a Redis URL has no parameters, and is not that long");
     if (strchr(text, '@'))
         return err_set(err, ERR_CONFIG, "a Redis URL holds no password: it has a key of its own");
     snprintf(copy, sizeof(copy), "%s", text);
-    char *slash = strchr(copy, '/');
-    if (slash) {
-        *slash++ = '\0';
-        if (*slash != '\0' && !parse_number(slash, DATABASE_MAX, &out->database))
-            return err_set(err, ERR_CONFIG, "\"%s\" is no number of a Redis database", slash);
-    }
-    if (!parse_authority(copy, out))
-        return err_set(err, ERR_CONFIG, "\"%s\" is no host[:port]", text);
-    return 0;
+    return sentinels ? parse_sentinels(copy, out, err) : parse_tcp(copy, out, err);
 }
 
 int redis_url_parse(const char *text, struct redis_url *out, struct err *err)
 {
-    struct redis_url url = {.port = PORT_DEFAULT};
+    struct redis_url url = {.database = 0};
     int rc;
 
     if (strncmp(text, "rediss://", 9) == 0)
@@ -91,18 +131,32 @@ int redis_url_parse(const char *text, struct redis_url *out, struct err *err)
     if (strncmp(text, "unix://", 7) == 0)
         rc = parse_unix(text + 7, &url, err);
     else if (strncmp(text, "redis://", 8) == 0)
-        rc = parse_tcp(text + 8, &url, err);
+        rc = parse_net(text + 8, false, &url, err);
+    else if (strncmp(text, "redis+sentinel://", 17) == 0)
+        rc = parse_net(text + 17, true, &url, err);
     else
-        rc = err_set(err, ERR_CONFIG, "a Redis URL begins with unix:// or redis://");
+        rc = err_set(err, ERR_CONFIG,
+                     "a Redis URL begins with unix://, redis:// or redis+sentinel://");
     if (rc == 0)
         *out = url;
     return rc;
 }
 
-bool redis_url_is_numeric(const struct redis_url *url)
+bool redis_url_is_direct(const struct redis_url *url)
 {
     unsigned char address[sizeof(struct in6_addr)];
 
-    return inet_pton(AF_INET, url->host, address) == 1 ||
-           inet_pton(AF_INET6, url->host, address) == 1;
+    return url->path[0] != '\0' || inet_pton(AF_INET, url->at.host, address) == 1 ||
+           inet_pton(AF_INET6, url->at.host, address) == 1;
+}
+
+bool redis_place_eq(const struct redis_place *a, const struct redis_place *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+const char *redis_place_text(const struct redis_place *p, char out[REDIS_PLACE_TEXT])
+{
+    snprintf(out, REDIS_PLACE_TEXT, strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
+    return out;
 }

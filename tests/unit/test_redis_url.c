@@ -18,15 +18,34 @@ static void good(void **state)
 {
     (void)state;
     assert_string_equal(parse("unix:///run/redis.sock").path, "/run/redis.sock");
-    assert_string_equal(parse("redis://store").host, "store");
-    assert_int_equal(parse("redis://store").port, 6379);
-    assert_int_equal(parse("redis://store:7000/3").port, 7000);
+    assert_string_equal(parse("redis://store").at.host, "store");
+    assert_int_equal(parse("redis://store").at.port, 6379);
+    assert_int_equal(parse("redis://store:7000/3").at.port, 7000);
     assert_int_equal(parse("redis://store:7000/3").database, 3);
     assert_int_equal(parse("redis://store/").database, 0);
-    assert_string_equal(parse("redis://[::1]:7000").host, "::1");
-    assert_true(redis_url_is_numeric(&(struct redis_url){.host = "::1"}));
-    assert_true(redis_url_is_numeric(&(struct redis_url){.host = "127.0.0.1"}));
-    assert_false(redis_url_is_numeric(&(struct redis_url){.host = "localhost"}));
+    assert_string_equal(parse("redis://[::1]:7000").at.host, "::1");
+    assert_int_equal(parse("redis://store").sentinel_count, 0);
+    assert_true(redis_url_is_direct(&(struct redis_url){.at.host = "::1"}));
+    assert_true(redis_url_is_direct(&(struct redis_url){.at.host = "127.0.0.1"}));
+    assert_true(redis_url_is_direct(&(struct redis_url){.path = "/s"}));
+    assert_false(redis_url_is_direct(&(struct redis_url){.at.host = "localhost"}));
+}
+
+static void sentinels(void **state)
+{
+    struct redis_url u = parse("redis+sentinel://a,[::1]:7,c:1/main/2");
+    char text[REDIS_PLACE_TEXT];
+
+    (void)state;
+    assert_string_equal(u.master, "main");
+    assert_int_equal(u.database, 2);
+    assert_string_equal(u.at.host, "");
+    assert_int_equal(u.sentinel_count, 3);
+    assert_string_equal(redis_place_text(&u.sentinels[0], text), "a:26379");
+    assert_string_equal(redis_place_text(&u.sentinels[1], text), "[::1]:7");
+    assert_string_equal(redis_place_text(&u.sentinels[2], text), "c:1");
+    assert_true(redis_place_eq(&u.sentinels[2], &(struct redis_place){"c", 1}));
+    assert_false(redis_place_eq(&u.sentinels[2], &(struct redis_place){"c", 2}));
 }
 
 static void bad(void **state)
@@ -49,6 +68,15 @@ static void bad(void **state)
         "redis://[::1",
         "redis://[::1]x",
         "redis://store:1:2",
+        "redis+sentinel://",
+        "redis+sentinel://a",
+        "redis+sentinel://a/",
+        "redis+sentinel:///main",
+        "redis+sentinel://,/main",
+        "redis+sentinel://a:0/main",
+        "redis+sentinel://a/main/x",
+        "redis+sentinel://p@a/main",
+        "redis+sentinel://1,2,3,4,5,6,7,8,9/main",
     };
     char path[300];
 
@@ -65,7 +93,8 @@ static void bad(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(good), cmocka_unit_test(bad)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(good), cmocka_unit_test(sentinels),
+                                       cmocka_unit_test(bad)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
