@@ -1,4 +1,5 @@
 #include "clusters/embedded/cgroup.h"
+#include "clusters/embedded/process_stat.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -218,32 +219,14 @@ struct search {
     unsigned count, max;
 };
 
-/* /proc/PID/stat: the name, in parentheses, may hold anything. */
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], line[1000];
-    const char *end = NULL;
-    int parent = 0;
-    FILE *f = NULL;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    f = fopen(path, "re");
-    if (f && fgets(line, sizeof line, f))
-        end = strrchr(line, ')');
-    if (f)
-        fclose(f);
-    if (!end || strlen(end) < 4)
-        return 0;
-    parent = (int)strtol(end + 4, NULL, 10); /* ") S 1" */
-    return (pid_t)parent;
-}
-
 static void note_child(struct search *s, pid_t pid)
 {
+    struct process_stat stat;
+
     for (unsigned i = 0; i < s->count; i++)
         if (s->out[i] == pid)
             return;
-    if (s->count < s->max && parent_of(pid) == s->parent)
+    if (s->count < s->max && process_stat_read(pid, &stat) && stat.parent == s->parent)
         s->out[s->count++] = pid;
 }
 

@@ -1,5 +1,7 @@
 #include "clusters/embedded/exit_watch.h"
 #include "base/mem.h"
+#include "base/world.h"
+#include "clusters/embedded/process_stat.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,8 +11,14 @@
 #include <unistd.h>
 #include <uv.h>
 
+#define PARENT_LOOK_MS 5
+#define PARENT_MS      2000 /* how long it may take the parent to be gone */
+
 struct exit_watch {
     uv_poll_t poll;
+    struct world *world;
+    struct timer *again;
+    int64_t ended_ms;
     pid_t pid;
     int fd;
     exit_watch_f *on_exit;
@@ -36,25 +44,47 @@ void exit_watch_stop(struct exit_watch **w)
 {
     if (!*w)
         return;
+    timer_free((*w)->world, &(*w)->again);
     uv_close((uv_handle_t *)&(*w)->poll, on_closed);
     *w = NULL;
+}
+
+/* crun starts a container from a process of its own, which may outlive both crun and the
+ * container's first process: that one is not ours to ask for before its parent has gone. */
+static bool may_become_ours(const struct exit_watch *w)
+{
+    struct process_stat stat;
+
+    return world_now_ms(w->world) - w->ended_ms < PARENT_MS && process_stat_read(w->pid, &stat) &&
+           stat.state == 'Z';
+}
+
+static void ask(void *user)
+{
+    struct exit_watch *w = user;
+    struct exit_watch_result r = {.known = false};
+    int wait_status = 0;
+
+    if (waitpid(w->pid, &wait_status, WNOHANG) == w->pid) {
+        r.known = true;
+        r.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+        r.exit_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+    } else if (may_become_ours(w)) {
+        timer_start(w->world, w->again, PARENT_LOOK_MS, 0);
+        return;
+    }
+    w->on_exit(&r, w->user);
 }
 
 static void on_readable(uv_poll_t *p, int status, int events)
 {
     struct exit_watch *w = p->data;
-    struct exit_watch_result r = {.known = false};
-    int wait_status = 0;
 
     (void)status;
     (void)events;
     uv_poll_stop(p);
-    if (waitpid(w->pid, &wait_status, WNOHANG) == w->pid) {
-        r.known = true;
-        r.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-        r.exit_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
-    }
-    w->on_exit(&r, w->user);
+    w->ended_ms = world_now_ms(w->world);
+    ask(w);
 }
 
 int exit_watch_start(struct loop *l, pid_t pid, exit_watch_f *on_exit, void *user,
@@ -79,6 +109,8 @@ int exit_watch_start(struct loop *l, pid_t pid, exit_watch_f *on_exit, void *use
         return err_set(err, ERR_SYSTEM, "poll of a pidfd: %s", uv_strerror(rc));
     }
     w->poll.data = w;
+    w->world = loop_world(l);
+    w->again = timer_new(w->world, ask, w);
     uv_poll_start(&w->poll, UV_READABLE, on_readable);
     *out = w;
     return 0;

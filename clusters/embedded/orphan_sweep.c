@@ -1,10 +1,10 @@
 #include "clusters/embedded/orphan_sweep.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "clusters/embedded/process_stat.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #define DEAD_MAX 1024 /* in one sweep; the rest is next time's */
@@ -22,17 +22,9 @@ struct orphan_sweep {
 
 static bool is_dead(pid_t pid)
 {
-    char path[64], line[1000];
-    const char *end = NULL;
-    FILE *f = NULL;
+    struct process_stat stat;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    f = fopen(path, "re");
-    if (f && fgets(line, sizeof line, f))
-        end = strrchr(line, ')'); /* the name may hold anything */
-    if (f)
-        fclose(f);
-    return end && strncmp(end, ") Z", 3) == 0;
+    return process_stat_read(pid, &stat) && stat.state == 'Z';
 }
 
 static bool holds(const struct dead *d, pid_t pid)
