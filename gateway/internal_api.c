@@ -140,11 +140,15 @@ void internal_api_get(struct http_exchange *x, const struct http_route_match *m,
     struct gateway *g = user;
     struct request *r = request_open(g, x, m, m->params[0], NEEDS | REQUEST_TENANT);
     struct err err;
+    bool begins = false;
     if (!r)
         return;
-    if (http_query_int(http_exchange_head(x)->query, "wait", 0, g->conf.limits.wait_max_ms / 1000,
-                       &r->wait_s, &err) < 0)
+    struct slice query = http_exchange_head(x)->query;
+    if (http_query_int(query, "wait", 0, g->conf.limits.wait_max_ms / 1000, &r->wait_s, &err) < 0 ||
+        http_query_bool(query, "begins", &begins, &err) < 0)
         request_problem(r, &err);
+    else if (begins)
+        request_locate_for_beginner(r, get_first);
     else
         request_locate_any(r, get_first);
 }

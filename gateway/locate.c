@@ -197,11 +197,12 @@ static bool may_ask_sites(const struct search *q)
 
 static void absent(struct search *q)
 {
-    if (q->store_silent && !begins(q)) {
+    bool beginner = begins(q) || (q->how & LOCATE_FOR_BEGINNER);
+    if (q->store_silent && !beginner) {
         unavailable(q, "the result store");
         return;
     }
-    if (!begins(q) && !session_table_get(q->g->sessions, q->id))
+    if (!beginner && !session_table_get(q->g->sessions, q->id))
         remember_miss(q->g, q->id);
     finish(q);
 }
@@ -248,7 +249,7 @@ static void ask_sites(struct search *q)
     if (!may_ask_sites(q) || !needed)
         absent(q);
     else if (may_ask_now(q->g))
-        remote_lookup_all(q->g, q->id, q->tenant, on_asked, q);
+        remote_lookup_all(q->g, q->id, q->tenant, begins(q), on_asked, q);
     else if (q->sure)
         absent(q);
     else
@@ -274,7 +275,7 @@ static void with_store(struct search *q)
     if (remote && strcmp(q->route.tenant, q->tenant) != 0) {
         finish_foreign(q);
     } else if (remote && !(ended_there && q->tombstone) && q->route.state != ROUTE_PENDING) {
-        remote_lookup_one(q->g, remote, q->id, q->tenant, on_asked_one, q);
+        remote_lookup_one(q->g, remote, q->id, q->tenant, begins(q), on_asked_one, q);
     } else if (q->tombstone) {
         take_tombstone(q);
         finish(q);

@@ -44,5 +44,8 @@ typedef void locate_f(const struct located *where, const struct err *err, void *
 #define LOCATE_TO_BEGIN 1u
 /* Other sites are not asked: another site asks. */
 #define LOCATE_HERE_ONLY 2u
+/* For another site that would begin the session: whether it lives here must be known, and a store
+ * that does not answer is no reason to fail. */
+#define LOCATE_FOR_BEGINNER 4u
 void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
                   void *user);

@@ -128,11 +128,12 @@ static void on_answer(const struct remote_result *result, void *user)
         finish(l);
 }
 
-static void ask(struct lookup *l, struct remote *remote, const char *tenant)
+static void ask(struct lookup *l, struct remote *remote, const char *tenant, bool begins)
 {
     char target[128];
     struct question *q = mem_alloc(sizeof(*q));
-    snprintf(target, sizeof(target), "/internal/v1/sessions/%s", l->id);
+    snprintf(target, sizeof(target), "/internal/v1/sessions/%s%s", l->id,
+             begins ? "?begins=true" : "");
     const struct remote_request req = {.operation = "lookup",
                                        .method = "GET",
                                        .target = target,
@@ -158,9 +159,9 @@ static struct lookup *new_lookup(struct gateway *g, const char *id, remote_looku
 }
 
 void remote_lookup_one(struct gateway *g, struct remote *remote, const char *id, const char *tenant,
-                       remote_lookup_f *fn, void *user)
+                       bool begins, remote_lookup_f *fn, void *user)
 {
-    ask(new_lookup(g, id, fn, user), remote, tenant);
+    ask(new_lookup(g, id, fn, user), remote, tenant, begins);
 }
 
 static void nobody_to_ask(void *user)
@@ -168,12 +169,12 @@ static void nobody_to_ask(void *user)
     finish(user);
 }
 
-void remote_lookup_all(struct gateway *g, const char *id, const char *tenant, remote_lookup_f *fn,
-                       void *user)
+void remote_lookup_all(struct gateway *g, const char *id, const char *tenant, bool begins,
+                       remote_lookup_f *fn, void *user)
 {
     struct lookup *l = new_lookup(g, id, fn, user);
     for (size_t i = 0; i < remotes_count(g->remotes); i++)
-        ask(l, remotes_at(g->remotes, i), tenant);
+        ask(l, remotes_at(g->remotes, i), tenant, begins);
     if (l->waiting == 0)
         loop_defer(g->loop, nobody_to_ask, l);
 }

@@ -21,10 +21,12 @@ struct remote_lookup_answer {
 };
 typedef void remote_lookup_f(const struct remote_lookup_answer *a, void *user);
 
+/* begins: for who would begin the session; a site whose store is silent need only know that it does
+ * not live there. */
 void remote_lookup_one(struct gateway *g, struct remote *remote, const char *id, const char *tenant,
+                       bool begins, remote_lookup_f *fn, void *user);
+void remote_lookup_all(struct gateway *g, const char *id, const char *tenant, bool begins,
                        remote_lookup_f *fn, void *user);
-void remote_lookup_all(struct gateway *g, const char *id, const char *tenant, remote_lookup_f *fn,
-                       void *user);
 /* The remote's words on one session, docs of internal_api.h. True: it is in the table. */
 struct json_t;
 bool remote_lookup_adopt(struct gateway *g, struct remote *remote, const struct json_t *words);

@@ -396,6 +396,12 @@ void request_locate_any(struct request *r, request_located_f *fn)
     locate(r, fn, 0);
 }
 
+void request_locate_for_beginner(struct request *r, request_located_f *fn)
+{
+    r->forwards = false;
+    locate(r, fn, LOCATE_FOR_BEGINNER);
+}
+
 void request_locate_dead(struct request *r, request_located_f *fn)
 {
     r->forwards = false;

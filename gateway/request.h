@@ -109,6 +109,8 @@ void request_fresh(struct request *r, struct session *s, request_step_f *step);
 void request_locate(struct request *r, request_located_f *fn);
 /* `fn` runs for sessions at other sites too. */
 void request_locate_any(struct request *r, request_located_f *fn);
+/* The same, as LOCATE_FOR_BEGINNER: another site would begin the session. */
+void request_locate_for_beginner(struct request *r, request_located_f *fn);
 /* The same, as LOCATE_TO_BEGIN: for those who would begin the session. */
 void request_locate_dead(struct request *r, request_located_f *fn);
 /* Living session of this tenant, or an answer: 404, and 409 session_ended where it has ended. For
