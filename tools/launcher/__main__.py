@@ -32,6 +32,7 @@ def parse(arguments):
     parser.add_argument("--slots", type=int, default=4, metavar="N", help="sandboxes that the local site has room for (4)")
     parser.add_argument("--cloud-slots", type=int, default=40, metavar="N", help="and the cloud (40)")
     parser.add_argument("--gateways", type=int, default=3, metavar="N", help="gateways of the local site (3); the cloud has one")
+    parser.add_argument("--without-redis", action="store_true", help="Redis is not started: the rest does without, and shows it")
     parser.add_argument("--environments", default=ENVIRONMENTS, metavar="A,B", help="what sessions can start from (python); sandbox/images/build "
                                                                                     "--list names them all, each made once, which takes minutes")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
@@ -95,9 +96,9 @@ class Launcher:
             remotes.append({"name": "cloud", "url": f"https://{AWAY_ADDRESS}:{PORT}", "token_file": str(token_file),
                             "ca_file": str(keys / "ca.pem"), "cert_file": str(keys / "client.pem"), "key_file": str(keys / "client.key")})
             self.sites.append(Site("cloud", self.run, programs, images, open_listener(0), 1, self.options.cloud_slots,
-                                   door_for_sites=entrance))
+                                   door_for_sites=entrance, with_redis=not self.options.without_redis))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
-                               self.options.kubernetes, remotes))
+                               self.options.kubernetes, remotes, with_redis=not self.options.without_redis))
         if remotes:
             cloud, local = self.sites
             join((local.name, local.namespace), (cloud.name, cloud.namespace))
@@ -122,7 +123,7 @@ class Launcher:
         for site in self.sites:
             site.start(self.supervisor)
             count = len(site.gateways)
-            say(f"site {site.name} is up: nginx, {count} gateway{'s' if count > 1 else ''}, Redis, "
+            say(f"site {site.name} is up: nginx, {count} gateway{'s' if count > 1 else ''}, {'Redis' if site.redis else 'no Redis'}, "
                 f"{'a Kubernetes cluster' if self.options.kubernetes else 'a node'} with {site.slots} slots")
         self.write_state()
 

@@ -3,7 +3,8 @@
 
 Sessions are created until the local site is full and the next ones run in the cloud (with one site: until the answer is that there
 is no room); code that prints slowly runs in all of them and is polled while it runs; the pods go; and when there is room again, a
-new session stays here. One line a step, a table at the end. Status 0 only if every step held.
+new session stays here. Without Redis each gateway has a share of the room, and each pod stays with its results until the session's
+deadline. One line a step, a table at the end. Status 0 only if every step held.
 """
 import http.client
 import json
@@ -25,6 +26,8 @@ GONE_SECONDS = 60
 BACK_SECONDS = 60
 SESSIONS_MAX = 200
 OVERFLOW = 3  # sessions that are to be seen in the cloud
+LIFE_WITHOUT_STORE = 40  # s; the deadline of sessions without Redis
+LINGER_PASSED = 10  # s; twice what ./run sets
 
 
 class Broken(Exception):
@@ -117,6 +120,8 @@ class Demo:
         self.client = Client(state["url"])
         self.nodes = {name: Client(node["url"]) for name, site in state["sites"].items() for node in site["nodes"]}
         self.overflows = len(state["sites"]) > 1
+        self.stored = all(site["redis"]["pid"] for site in state["sites"].values())
+        self.wishes = {} if self.stored else {"timeout_seconds": LIFE_WITHOUT_STORE}
         self.sessions = []
         self.returned = None
 
@@ -126,7 +131,7 @@ class Demo:
     def create(self, name):
         session = Session(self.client, name)
         created_at = time.monotonic()
-        self.client.expect({201}, "POST", f"/{name}", {})
+        self.client.expect({201}, "POST", f"/{name}", self.wishes)
         session.wait_ready(created_at)
         self.say(f"create {name}: 201, ready at site {session.site} after {session.ready_ms:.0f} ms ({session.reason})")
         return session
@@ -139,13 +144,13 @@ class Demo:
             self.sessions.append(self.create(f"demo-{len(self.sessions) + 1}"))
         kinds = [session.kind for session in self.sessions]
         here = kinds.count("local")
-        if here == 0 or kinds != ["local"] * here + ["remote"] * OVERFLOW:
+        if here == 0 or (self.stored and kinds != ["local"] * here + ["remote"] * OVERFLOW):
             raise Broken(f"expected local ones first and then remote ones, got {kinds}")
         for session in self.sessions:
             site = "local" if session.kind == "local" else "cloud"
             if session.site != site or session.name not in self.pods_of(site):
                 raise Broken(f"{session.name} says {session.kind} at {session.site}, and its pod is not there")
-        self.say(f"{here} sessions run here, and the next {OVERFLOW} in the cloud; the clusters say so too")
+        self.say(f"{here} sessions run here, and {OVERFLOW} in the cloud; the clusters say so too")
 
     def come_back(self):
         """With room again, and after the short wait that keeps it from swinging, a new session stays here."""
@@ -169,7 +174,7 @@ class Demo:
         while len(self.sessions) < SESSIONS_MAX:
             session = Session(self.client, f"demo-{len(self.sessions) + 1}")
             created_at = time.monotonic()
-            status, answer, headers = self.client.call("POST", f"/{session.name}", {})
+            status, answer, headers = self.client.call("POST", f"/{session.name}", self.wishes)
             if status == 503 and answer.get("code") == "capacity_full" and self.sessions:
                 if not headers.get("Retry-After"):
                     raise Broken("503 capacity_full without Retry-After")
@@ -194,6 +199,23 @@ class Demo:
             self.say(f"result {session.name}: completed, 42, output right; {session.polls} polls saw a part of it")
 
     def end(self):
+        if self.stored:
+            self.end_with_store()
+        else:
+            self.end_without_store()
+
+    def end_without_store(self):
+        """No copy can be made of a result: its pod is the only one that has it, and stays for it."""
+        time.sleep(LINGER_PASSED)
+        for session in self.sessions:
+            kept = self.client.expect({200}, "GET", f"/{session.name}/result")
+            if kept["status"] != "completed" or session.name not in self.pods_of("local" if session.kind == "local" else "cloud"):
+                raise Broken(f"{session.name}: a result that is {kept['status']}, and its pod is gone before the deadline")
+        self.say(f"{LINGER_PASSED} s later all results can still be read: each pod stays with what nobody could copy")
+        self.wait_gone()
+        self.say(f"the deadline came: no cluster has a pod any more ({', '.join(self.nodes)})")
+
+    def end_with_store(self):
         first = self.sessions[0].name
         self.client.expect({200, 202}, "DELETE", f"/{first}")
         self.say(f"delete {first}; the others go by themselves, 5 s after their execution ended")
