@@ -214,6 +214,10 @@ static void on_timer(void *user)
     struct kube_watch *w = user;
 
     hang_up(w);
+    if (w->fsm.state == KUBE_WATCH_STREAMING)
+        w->pages = true; /* the end of the list is long due */
+    if (w->next == KUBE_WATCH_LISTING && !w->pages)
+        w->next = KUBE_WATCH_STREAMING;
     fsm_move(&w->fsm, (int)w->next);
     switch (w->next) {
     case KUBE_WATCH_LISTING:
@@ -222,6 +226,7 @@ static void on_timer(void *user)
     case KUBE_WATCH_CHECKING:
         kube_watch_check_begin(w);
         break;
+    case KUBE_WATCH_STREAMING:
     case KUBE_WATCH_WATCHING:
         kube_watch_stream_begin(w);
         break;

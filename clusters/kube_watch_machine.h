@@ -12,17 +12,23 @@
 #include "clusters/line_splitter.h"
 #include "http/http_call.h"
 
-/* CHECKING asks the server for one object: a watch of a quiet resource says nothing for a minute,
+/* STREAMING is a list that comes as the first events of a watch, which then goes on: one call, and
+ * the server need not build the list. LISTING is by pages, for servers that cannot do that.
+ * CHECKING asks the server for one object: a watch of a quiet resource says nothing for a minute,
  * so after a failure it cannot tell a server that is back from one that takes connections and is
  * silent. */
 #define KUBE_WATCH_STATES(X)                                                                       \
-    X(KUBE_WATCH, IDLE, FSM_TO(KUBE_WATCH_LISTING))                                                \
+    X(KUBE_WATCH, IDLE, FSM_TO(KUBE_WATCH_STREAMING))                                              \
+    X(KUBE_WATCH, STREAMING,                                                                       \
+      FSM_TO(KUBE_WATCH_WATCHING) | FSM_TO(KUBE_WATCH_LISTING) | FSM_TO(KUBE_WATCH_BACKOFF))       \
     X(KUBE_WATCH, LISTING, FSM_TO(KUBE_WATCH_WATCHING) | FSM_TO(KUBE_WATCH_BACKOFF))               \
     X(KUBE_WATCH, CHECKING,                                                                        \
-      FSM_TO(KUBE_WATCH_WATCHING) | FSM_TO(KUBE_WATCH_LISTING) | FSM_TO(KUBE_WATCH_BACKOFF))       \
+      FSM_TO(KUBE_WATCH_WATCHING) | FSM_TO(KUBE_WATCH_STREAMING) | FSM_TO(KUBE_WATCH_LISTING) |    \
+          FSM_TO(KUBE_WATCH_BACKOFF))                                                              \
     X(KUBE_WATCH, WATCHING, FSM_TO(KUBE_WATCH_BACKOFF))                                            \
     X(KUBE_WATCH, BACKOFF,                                                                         \
-      FSM_TO(KUBE_WATCH_LISTING) | FSM_TO(KUBE_WATCH_CHECKING) | FSM_TO(KUBE_WATCH_WATCHING))
+      FSM_TO(KUBE_WATCH_STREAMING) | FSM_TO(KUBE_WATCH_LISTING) | FSM_TO(KUBE_WATCH_CHECKING) |    \
+          FSM_TO(KUBE_WATCH_WATCHING))
 
 enum kube_watch_state { KUBE_WATCH_STATES(FSM_ENUM) };
 
@@ -54,6 +60,7 @@ struct kube_watch {
     char *page;   /* continue token of the list that is under way */
     int failures; /* since something was seen to work */
     int relists;  /* likewise, those that the server asked for by 410 */
+    bool pages;   /* this server does not stream lists */
     bool synced;
     int64_t last_event_ms;
     int64_t began_ms; /* this watch */
@@ -66,7 +73,7 @@ struct kube_watch {
 
 void kube_watch_list_begin(struct kube_watch *w);
 void kube_watch_check_begin(struct kube_watch *w);
-void kube_watch_stream_begin(struct kube_watch *w);
+void kube_watch_stream_begin(struct kube_watch *w); /* STREAMING or WATCHING */
 
 /* -- asking -- */
 
@@ -78,7 +85,8 @@ bool kube_watch_is_good(const struct http_call_result *r); /* 2xx */
 
 /* -- moving on -- */
 
-/* From a state to one that it leads to, without a pause. */
+/* From a state to one that it leads to, without a pause. Who says LISTING gets STREAMING where the
+ * server can do that. */
 void kube_watch_go(struct kube_watch *w, enum kube_watch_state next, int64_t after_ms);
 /* By BACKOFF, for a moment that spreads gateways: no failure. */
 void kube_watch_pause(struct kube_watch *w, enum kube_watch_state next);

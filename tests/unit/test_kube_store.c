@@ -16,6 +16,9 @@
 #define SUCCEEDED         ",\"status\":{\"phase\":\"Succeeded\"}"
 #define EVENT(type, what) "{\"type\":\"" type "\",\"object\":" what "}\n"
 #define BOOKMARK(version) EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
+#define END_OF_LIST(version)                                                                       \
+    EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version                              \
+                      "\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}")
 #define LIST(version, items)                                                                       \
     "{\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[" items "]}"
 #define NODE                                                                                       \
@@ -23,7 +26,8 @@
     "\"allocatable\":{\"cpu\":\"4\",\"memory\":\"4Gi\",\"pods\":\"10\"},\"conditions\":[{"         \
     "\"type\":\"Ready\",\"status\":\"True\"}]}}"
 
-/* What the server says of pods: lists and watches in turn, the last of each for ever. */
+/* What the server says of pods: lists and watches in turn, the last of each for ever. Nodes come as
+ * a stream, pods by pages. */
 struct script {
     struct kube_peer_answer lists[4];
     struct kube_peer_answer watches[4];
@@ -73,12 +77,16 @@ static void serve(const char *method, const char *target, const char *body,
     (void)method;
     (void)body;
     (void)user;
-    if (strncmp(target, "/api/v1/nodes", 13) == 0)
+    if (strncmp(target, "/api/v1/nodes", 13) == 0 && strstr(target, "sendInitialEvents"))
+        set(out, 200, EVENT("ADDED", NODE) END_OF_LIST("1"), KUBE_PEER_HANG, 0);
+    else if (strncmp(target, "/api/v1/nodes", 13) == 0)
         set(out, 200, watch ? "" : LIST("1", NODE), watch ? KUBE_PEER_HANG : KUBE_PEER_WHOLE, 0);
     else if (strncmp(target, "/api/v1/namespaces/boxes/pods?", 30) != 0)
         set(out, 404, "{}", KUBE_PEER_WHOLE, 0);
     else if (strcmp(target, "/api/v1/namespaces/boxes/pods?limit=1") == 0)
         set(out, 200, LIST("1000", ""), KUBE_PEER_WHOLE, 0);
+    else if (strstr(target, "sendInitialEvents"))
+        set(out, 422, "{\"kind\":\"Status\",\"code\":422}", KUBE_PEER_WHOLE, 0);
     else if (watch) {
         snprintf(script.last_watch, sizeof(script.last_watch), "%s", target);
         *out = *next(script.watches, script.watch_count, &script.watches_given);

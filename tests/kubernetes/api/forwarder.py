@@ -1,9 +1,12 @@
 """A TCP forwarder in a network namespace: a line between client and server that can be cut, silenced and mended."""
+import re
 import select
 import socket
 import threading
 
 from kube.api import connect, enter_network
+
+HEAD = re.compile(rb"^([A-Z]+) (\S+) HTTP/1\.1\r$", re.MULTILINE)
 
 
 class Forwarder:
@@ -13,7 +16,8 @@ class Forwarder:
         self.open = True
         self.silent = False
         self.pairs = []
-        self.bytes_back = 0
+        self.heads = []  # (method, target) of requests, where the line is not encrypted
+        self.break_after = None  # bytes from the server; then the line is cut, once
         self.lock = threading.Lock()
         made = threading.Event()
         threading.Thread(target=self.listen, args=(made,), daemon=True).start()
@@ -50,12 +54,26 @@ class Forwarder:
                         return
                     if self.silent:
                         continue
+                    if source is near:
+                        self.heads += [(method.decode(), target.decode()) for method, target in HEAD.findall(piece)]
                     (far if source is near else near).sendall(piece)
+                    if source is far:
+                        self.count(len(piece))
         except (OSError, ValueError):
             pass
         finally:
             near.close()
             far.close()
+
+    def count(self, size):
+        with self.lock:
+            if self.break_after is None:
+                return
+            self.break_after -= size
+            if self.break_after > 0:
+                return
+            self.break_after = None
+        self.cut()
 
     def cut(self):
         """All lines break, new ones too, until mend()."""

@@ -1,4 +1,4 @@
-"""What the contract is held against: a real API server, and the embedded node."""
+"""What the contract is held against: a real API server, one without streaming lists, and the embedded node."""
 import json
 import os
 import shutil
@@ -28,6 +28,10 @@ class Server:
         self.furnish(name)
         return name
 
+    def requests(self, namespace, line):
+        """(verb, uri) of what the client asked of the namespace's pods by `line`, oldest first."""
+        raise NotImplementedError
+
     def driver(self, namespace, **conf):
         if not {"kubeconfig", "url"} & set(conf):
             conf = {**self.access(namespace), **conf}
@@ -37,9 +41,10 @@ class Server:
 class RealServer(Server):
     """etcd and kube-apiserver: nothing schedules, so pods stay as they were made."""
     name = "apiserver"
+    arguments = ()
 
     def __init__(self):
-        self.cluster = Cluster(f"api-{os.getpid()}").up(api_only=True)
+        self.cluster = Cluster(f"{self.name}-{os.getpid()}", apiserver_arguments=self.arguments).up(api_only=True)
         self.api = self.cluster.api()
         self.network = self.cluster.network
         self.url = "https://127.0.0.1:6443"
@@ -73,6 +78,9 @@ class RealServer(Server):
     def access(self, namespace, url=None):
         return {"kubeconfig": self.kubeconfig({"token": self.token(namespace)}, url)}
 
+    def requests(self, namespace, line):
+        return [(each["verb"], each["uri"]) for each in self.cluster.asked(namespace) if each["resource"] == "pods"]
+
     def restart(self):
         self.cluster.restart_api()
 
@@ -85,6 +93,12 @@ class RealServer(Server):
     def close(self):
         shutil.rmtree(self.files)
         self.cluster.down()
+
+
+class PagesServer(RealServer):
+    """One that cannot stream lists, like those before Kubernetes 1.32."""
+    name = "pages"
+    arguments = ("--feature-gates=WatchList=false",)
 
 
 class NodeServer(Server):
@@ -123,6 +137,9 @@ class NodeServer(Server):
 
     def access(self, namespace, url=None):
         return {"url": url or self.url}
+
+    def requests(self, namespace, line):
+        return [("watch" if "watch=1" in uri else "list", uri) for method, uri in line.heads if method == "GET" and f"/{namespace}/pods?" in uri]
 
     def restart(self):
         self.process.kill()

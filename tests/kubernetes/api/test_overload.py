@@ -27,6 +27,8 @@ class Busy(http.server.BaseHTTPRequestHandler):
         self.server.asked.append((time.monotonic(), self.path))
         if time.monotonic() < self.server.busy_until:
             self.answer(429, {"kind": "Status", "code": 429, "message": "too many requests"}, Retry_After="2")
+        elif "sendInitialEvents" in self.path:
+            self.answer(422, {"kind": "Status", "code": 422})
         elif "watch=" in self.path:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

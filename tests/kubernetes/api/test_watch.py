@@ -3,20 +3,9 @@ import time
 
 import pytest
 from driver import wait_for
-from forwarder import Forwarder
 
 
-@pytest.fixture
-def line(server):
-    forwarder = Forwarder(server.network, ("127.0.0.1", 6443))
-    yield forwarder
-    forwarder.close()
-
-
-@pytest.fixture
-def line_driver(server, namespace, line, drivers):
-    drivers.append(server.driver(namespace, **server.access(namespace, server.url.replace("6443", str(line.port)))))
-    return drivers[-1]
+pytestmark = pytest.mark.also("pages")  # with lists that are streamed, and by pages
 
 
 def synced(driver):
@@ -58,11 +47,8 @@ def test_selector(driver, make_pod, server, pods):
     wait_for(lambda: ("DELETED", "in") in driver.told(), "what leaves the selection is gone")
 
 
-def test_more_than_a_page(driver, make_pod, server, pods, namespace):
-    template = driver.manifest(session_id="p", namespace=namespace)
-    for number in range(520):  # the client asks for 500 at a time
-        template["metadata"]["name"] = f"p-{number}"
-        server.api.create(template).expect(201)
+def test_more_than_a_page(driver, make_pods, pods):
+    make_pods(520)  # the client asks for 500 at a time
     synced(driver.watch(pods))
     assert sorted(names(driver, "ADDED")) == sorted(f"p-{number}" for number in range(520))
     assert driver.lists() == 1

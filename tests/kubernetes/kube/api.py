@@ -90,22 +90,31 @@ class Api:
         return context
 
     @contextlib.contextmanager
-    def open(self, method, path, body=None, content_type="application/json", headers=None, timeout=30):
-        """The reply, to be read as it comes."""
+    def connection(self, timeout):
         connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=timeout)
         channel = connect((self.url.hostname, self.url.port), self.network, timeout)
-        connection.sock = self.tls.wrap_socket(channel, server_hostname=self.url.hostname) if self.tls else channel
+        try:
+            connection.sock = self.tls.wrap_socket(channel, server_hostname=self.url.hostname) if self.tls else channel
+            yield connection
+        finally:
+            connection.close()
+            channel.close()
+
+    def ask(self, connection, method, path, body, content_type, headers=None):
         fields = {"Accept": "application/json", **(headers or {})}
         if self.token:
             fields["Authorization"] = f"Bearer {self.token}"
         if body is not None:
             fields["Content-Type"] = content_type
             body = json.dumps(body).encode()
-        try:
-            connection.request(method, path, body, fields)
-            yield connection.getresponse()
-        finally:
-            connection.close()
+        connection.request(method, path, body, fields)
+        return connection.getresponse()
+
+    @contextlib.contextmanager
+    def open(self, method, path, body=None, content_type="application/json", headers=None, timeout=30):
+        """The reply, to be read as it comes."""
+        with self.connection(timeout) as connection:
+            yield self.ask(connection, method, path, body, content_type, headers)
 
     def call(self, method, path, body=None, **options):
         with self.open(method, path, body, **options) as reply:
@@ -123,6 +132,14 @@ class Api:
 
     def create(self, body):
         return self.call("POST", collection(body["apiVersion"], body["kind"], body["metadata"].get("namespace")), body)
+
+    def create_all(self, bodies):
+        """Many, on one connection."""
+        with self.connection(60) as connection:
+            for body in bodies:
+                path = collection(body["apiVersion"], body["kind"], body["metadata"].get("namespace"))
+                reply = self.ask(connection, "POST", path, body, "application/json")
+                Answer(reply.status, reply.headers, reply.read()).expect(201)
 
     def delete(self, path, grace=None, **options):
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **({} if grace is None else {"gracePeriodSeconds": grace}), **options}

@@ -214,6 +214,19 @@ class Cluster:
         self.start_part("apiserver")
         self.await_api()
 
+    def asked(self, namespace):
+        """What service accounts asked the API server for of a namespace, "" for what has none, oldest first:
+        {verb, resource, subresource, uri, code, user}."""
+        found = {}
+        for line in self.log("audit").read_text().splitlines():
+            event = json.loads(line)
+            what = event.get("objectRef", {})
+            if what.get("namespace", "") == namespace:
+                found.setdefault(event["auditID"], {
+                    "verb": event["verb"], "resource": what.get("resource", ""), "subresource": what.get("subresource", ""),
+                    "uri": event["requestURI"], "code": event.get("responseStatus", {}).get("code"), "user": event["user"]["username"]})
+        return list(found.values())
+
     # -- up
 
     def up(self, api_only=False, images_to_import=()):

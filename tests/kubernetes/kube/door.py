@@ -47,6 +47,7 @@ def main(port, *command):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     proxy = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_us)
     listener = socket.socket(fileno=3)
+    listener.setblocking(True)  # it was made for servers with a loop
     try:
         while True:
             near, _ = listener.accept()
