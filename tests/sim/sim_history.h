@@ -1,0 +1,23 @@
+/* sim_history.h - one seed: what sites there are, what clients do, what goes wrong; then quiet. */
+#pragma once
+#include "sim_client.h"
+#include "sim_site.h"
+
+#define SIM_CLIENTS_MAX 40
+
+struct sim_history {
+    uint64_t seed;
+    struct sim_site *sites[SIM_SITES_MAX];
+    int site_count;
+    struct sim_client *clients[SIM_CLIENTS_MAX];
+    int client_count;
+    int64_t trouble_ends_ms, end_ms;
+    bool others;         /* pods of others come and go */
+    bool skewed;         /* clocks are wrong */
+    bool redis_troubled; /* not reachable at some time */
+    bool redis_lost;     /* writes */
+};
+
+/* Ends the program when a property breaks. */
+void sim_history_run(uint64_t seed, const char *folder);
+extern uint64_t sim_history_seed; /* the one that runs */

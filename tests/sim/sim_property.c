@@ -1,0 +1,265 @@
+#include "sim_property.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "clusters/kube_object.h"
+#include "gateway/api.h"
+#include "http/http_server.h"
+#include "router/decision.h"
+#include "sim_agent.h"
+#include "sim_history.h"
+#include "sim_loop.h"
+#include "sim_world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define SNAPSHOT_MS  75000 /* a watch's silence, the check that follows, and their pauses */
+#define TIMERS_MAX   600   /* of one gateway */
+#define SKEW_MS      3000
+#define STARTED_PODS 8
+
+/* -- what is remembered -- */
+
+struct execution {
+    char key[128]; /* session, execution */
+    int submissions;
+    char epoch[40]; /* of the first */
+    bool accepted;
+    UT_hash_handle hh;
+};
+
+struct life {
+    char id[64];
+    const struct sim_agent *started[STARTED_PODS]; /* incarnations that were started */
+    int started_count;
+    bool lost; /* a fault took its pod */
+    UT_hash_handle hh;
+};
+
+static struct {
+    struct sim_history *history;
+    struct execution *executions;
+    struct life *lives;
+} seen;
+
+void sim_violated(const char *property, const char *fmt, ...)
+{
+    va_list args;
+    fflush(stdout);
+    printf("seed %" PRIu64 " at %.3f s: %s: ", sim_history_seed, (double)sim_now() / 1000,
+           property);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+    fflush(stdout);
+    _Exit(1);
+}
+
+void sim_property_begin(struct sim_history *h)
+{
+    seen.history = h;
+}
+
+void sim_property_end(void)
+{
+    struct execution *e, *next_e;
+    struct life *s, *next_s;
+    HASH_ITER (hh, seen.executions, e, next_e) {
+        HASH_DEL(seen.executions, e);
+        free(e);
+    }
+    HASH_ITER (hh, seen.lives, s, next_s) {
+        HASH_DEL(seen.lives, s);
+        free(s);
+    }
+    seen.history = NULL;
+}
+
+static struct execution *execution_of(const char *session, const char *id)
+{
+    struct execution *e;
+    char key[128];
+    snprintf(key, sizeof(key), "%s %s", session, id);
+    HASH_FIND_STR(seen.executions, key, e);
+    if (e)
+        return e;
+    e = mem_alloc(sizeof(*e));
+    snprintf(e->key, sizeof(e->key), "%s", key);
+    HASH_ADD_STR(seen.executions, key, e);
+    return e;
+}
+
+static struct life *life_of(const char *id)
+{
+    struct life *s;
+    HASH_FIND_STR(seen.lives, id, s);
+    if (s)
+        return s;
+    s = mem_alloc(sizeof(*s));
+    snprintf(s->id, sizeof(s->id), "%s", id);
+    HASH_ADD_STR(seen.lives, id, s);
+    return s;
+}
+
+/* -- executions -- */
+
+void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
+{
+    struct execution *e = execution_of(a->session_id, execution_id);
+    sim_trace("%s epoch %.8s: runs %s", a->process.name, a->epoch, execution_id);
+    if (e->submissions++ == 0) {
+        snprintf(e->epoch, sizeof(e->epoch), "%s", a->epoch);
+        return;
+    }
+    bool same_pod = strcmp(e->epoch, a->epoch) == 0;
+    /* Across incarnations a result or a tombstone says that it ran, as long as there is a store. */
+    if (same_pod || !seen.history->redis_troubled)
+        sim_violated("at most once", "%s runs again, first in %.8s, now in %.8s", e->key, e->epoch,
+                     a->epoch);
+}
+
+void sim_property_accepted(const char *session, const char *execution_id)
+{
+    struct execution *e = execution_of(session, execution_id);
+    e->accepted = true;
+    if (e->submissions == 0)
+        sim_violated("accepted", "%s was accepted, and no agent has it", e->key);
+}
+
+void sim_property_result(const char *session, const char *execution_id, bool as_it_ran)
+{
+    struct execution *e = execution_of(session, execution_id);
+    if (e->submissions == 0)
+        sim_violated("result", "%s has a result and never ran", e->key);
+    if (!as_it_ran)
+        sim_violated("result", "%s has another's result", e->key);
+}
+
+void sim_property_no_result(const char *session, const char *execution_id, const char *what)
+{
+    const struct sim_history *h = seen.history;
+    bool excused = life_of(session)->lost || h->redis_troubled || h->skewed;
+    if (!excused)
+        sim_violated("result", "%s of %s was accepted and is %s", execution_id, session, what);
+}
+
+void sim_property_unanswered(const char *session)
+{
+    sim_violated("answered once", "a call for %s got no answer", session);
+}
+
+/* -- pods -- */
+
+void sim_property_started(const struct sim_agent *a)
+{
+    struct life *s = life_of(a->session_id);
+    sim_trace("%s epoch %.8s: started", a->process.name, a->epoch);
+    for (int i = 0; i < s->started_count; i++) {
+        const struct sim_agent *other = s->started[i];
+        if (other->process.alive && !other->activity.quiesced && other != a)
+            sim_violated("one pod", "%s is served by %.8s and by %.8s", s->id, other->epoch,
+                         a->epoch);
+    }
+    INVARIANT(s->started_count < STARTED_PODS);
+    s->started[s->started_count++] = a;
+}
+
+void sim_property_pod_lost(const struct sim_pod *p)
+{
+    life_of(p->name)->lost = true;
+}
+
+static int64_t deadline_of(const struct sim_pod *p)
+{
+    int64_t at = 0;
+    const char *text = json_get_text(json_at(p->object, "metadata", "annotations", NULL),
+                                     "spillway.dev/deadline", "");
+    return kube_time_parse(text, &at) ? at : 0;
+}
+
+void sim_property_deleted(const struct sim_pod *p)
+{
+    const struct sim_agent *a = p->agent;
+    int64_t slack_ms = seen.history->skewed ? SKEW_MS : 1000;
+    if (!a || !a->process.alive || !sim_agent_runs(a) || a->forced)
+        return;
+    if (sim_wall() + slack_ms < deadline_of(p))
+        sim_violated("not cut", "the pod of %s is deleted while %d executions run", p->name,
+                     a->activity.running);
+}
+
+static int used_slots(const struct sim_cluster *c)
+{
+    const struct sim_pod *p;
+    int n = 0;
+    DL_FOREACH(c->pods, p)
+    n += !p->over;
+    return n;
+}
+
+void sim_property_pod_made(const struct sim_pod *p)
+{
+    const struct sim_history *h = seen.history;
+    const struct sim_cluster *c = p->cluster;
+    int most = c->nodes * c->slots, used = used_slots(c), lives = 0;
+    if (!p->is_session || h->others)
+        return;
+    for (int i = 0; i < h->site_count; i++) {
+        for (int k = 0; h->sites[i]->cluster == c && k < h->sites[i]->gateway_count; k++)
+            lives += h->sites[i]->gateways[k].lives;
+    }
+    /* Without a store each gateway may take one slot that another takes too. */
+    if (h->redis_troubled)
+        most += lives - 1;
+    if (used > most)
+        sim_violated("capacity", "%s holds %d pods on %d slots", c->name, used,
+                     c->nodes * c->slots);
+}
+
+/* -- hops -- */
+
+void sim_property_serve(struct http_exchange *x, void *user)
+{
+    struct sim_gateway *n = user;
+    const struct http_head *head = http_exchange_head(x);
+    struct slice origin = http_head_get(head, "Spillway-Origin");
+    struct slice hop = http_head_get(head, "Spillway-Hop");
+    if (origin.at && slice_eq(origin, n->site->name))
+        sim_violated("one hop", "%.*s came back to %s", SLICE_ARG(head->target), n->site->name);
+    if (origin.at && !slice_eq(hop, "1"))
+        sim_violated("one hop", "%.*s makes hop %.*s", SLICE_ARG(head->target), SLICE_ARG(hop));
+    api_serve(x, &n->g);
+}
+
+/* -- decisions -- */
+
+void __real_decision_make(const struct decision_input *in, struct decision *out);
+void __wrap_decision_make(const struct decision_input *in, struct decision *out);
+
+void __wrap_decision_make(const struct decision_input *in, struct decision *out)
+{
+    const struct sim_process *p = sim_world_current();
+    __real_decision_make(in, out);
+    if (out->kind == DECISION_LOCAL && sim_now() - p->heard_cluster_ms > SNAPSHOT_MS)
+        sim_violated("snapshot", "%s decides by what it heard %lld ms ago", p->name,
+                     (long long)(sim_now() - p->heard_cluster_ms));
+}
+
+/* -- after every step -- */
+
+void sim_property_after_step(void)
+{
+    const struct sim_history *h = seen.history;
+    for (int i = 0; i < h->site_count; i++) {
+        for (int k = 0; k < h->sites[i]->gateway_count; k++) {
+            const struct sim_gateway *n = &h->sites[i]->gateways[k];
+            if (sim_gateway_lives(n) && sim_loop_armed(n->g.loop) > TIMERS_MAX)
+                sim_violated("queues", "%s has %zu timers", n->name, sim_loop_armed(n->g.loop));
+        }
+    }
+}
