@@ -22,6 +22,7 @@ void agent_stop_all(struct agent *a, enum execution_cause cause)
 {
     for (size_t i = 0; i < a->executions.count; i++)
         execution_stop(a->executions.items[i], cause);
+    setup_stop(&a->setup, cause);
     contexts_kill_all(&a->contexts, "the session ended");
 }
 
@@ -57,6 +58,8 @@ static size_t kill_strays(void *user)
     pid_t known[EXECUTIONS_KEPT_MAX * 3];
     size_t n = a->warm ? warm_pids(a->warm, known, ARRAY_LEN(known)) : 0;
     n += contexts_leaders(&a->contexts, known + n, ARRAY_LEN(known) - n);
+    if (setup_state(&a->setup) == SETUP_RUNNING)
+        known[n++] = execution_leader(a->setup.execution);
     for (size_t i = 0; i < a->executions.count && n < ARRAY_LEN(known); i++)
         if (execution_leader(a->executions.items[i]) > 0)
             known[n++] = execution_leader(a->executions.items[i]);
@@ -88,6 +91,8 @@ void agent_reap(struct agent *a)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
         struct execution *e = pid > 0 ? executions_find_leader(&a->executions, pid) : NULL;
+        if (!e && pid > 0)
+            e = setup_find_leader(&a->setup, pid);
         if (!e) {
             other_reaped(a, pid, status);
             continue;
@@ -143,7 +148,7 @@ static void on_ended(struct execution *e, void *user)
 static bool is_busy(void *user)
 {
     const struct agent *a = user;
-    return a->activity.running > 0;
+    return a->activity.running > 0 || setup_state(&a->setup) == SETUP_RUNNING;
 }
 
 void agent_listening(struct agent *a)
@@ -168,6 +173,28 @@ static void on_context_changed(void *user)
     struct agent *a = user;
     activity_changed(&a->activity);
     agent_changed(a);
+}
+
+/* -- what is installed before the session is ready -- */
+
+static void on_setup_changed(void *user)
+{
+    struct agent *a = user;
+    if (setup_state(&a->setup) == SETUP_DONE && !a->activity.started)
+        activity_start(&a->activity, world_now_ms(a->world));
+    else
+        activity_changed(&a->activity);
+    agent_changed(a);
+}
+
+int agent_set_up(struct agent *a, const struct json_t *start, struct err *err)
+{
+    a->setup.changed = on_setup_changed;
+    a->setup.user = a;
+    int rc = setup_begin(&a->setup, &a->host, start, a->limits.setup_ms, err);
+    if (rc == 0 && setup_state(&a->setup) == SETUP_NONE)
+        activity_start(&a->activity, world_now_ms(a->world));
+    return rc;
 }
 
 /* -- the beginning -- */

@@ -10,6 +10,7 @@
 #include "sandbox/files.h"
 #include "sandbox/language.h"
 #include "sandbox/long_poll.h"
+#include "sandbox/setup.h"
 #include "sandbox/token.h"
 #include "sandbox/warm.h"
 
@@ -27,6 +28,7 @@ struct agent {
     struct executions executions;
     struct warm *warm; /* NULL: switched off */
     struct contexts contexts;
+    struct setup setup;
     struct long_polls *polls;
     struct event_watchers *watchers;
     struct files files;
@@ -46,6 +48,8 @@ void agent_listening(struct agent *a);
 void agent_changed(struct agent *a);
 void agent_set_deadline(struct agent *a, int64_t after_ms);
 void agent_stop_all(struct agent *a, enum execution_cause cause);
+/* Installs what the body of /v1/start names; where that is nothing, or done, the session starts. */
+int agent_set_up(struct agent *a, const struct json_t *start, struct err *err) CHECK_RESULT;
 /* Takes an execution that has just begun. */
 void agent_submitted(struct agent *a, struct execution *e);
 /* Children ended: reaps them all. */

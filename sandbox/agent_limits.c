@@ -23,6 +23,7 @@ static const struct row ROWS[] = {
     ROW(pids, 64, 65536),
     ROW(workspace_bytes, 67108864, INT64_MAX),
     ROW(upload_bytes, 10485760, INT64_C(1) << 40),
+    ROW(setup_ms, 120000, 3600000),
 };
 
 static int64_t *member(struct agent_limits *l, const struct row *row)

@@ -13,6 +13,7 @@ struct agent_limits {
     int64_t pids;
     int64_t workspace_bytes;
     int64_t upload_bytes; /* of one file */
+    int64_t setup_ms;     /* for what is installed before the session is ready */
     bool warm;            /* interpreters are kept ready */
 };
 

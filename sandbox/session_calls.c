@@ -43,6 +43,9 @@ static struct json_t *activity_object(const struct agent *a)
     json_set_int(j, "last_end_ms", since(v->last_end_ms, now));
     json_set_int(j, "executions", v->submitted);
     json_set(j, "unstored", unstored(&a->executions));
+    struct json_t *setup = setup_object(&a->setup);
+    if (setup)
+        json_set(j, "setup", setup);
     json_set_text(j, "tender", v->tender[0] ? v->tender : NULL);
     json_set_int(j, "tended_ms", activity_tended_ms(v, now));
     json_set_int(j, "deadline_ms", v->deadline_at_ms < 0 ? -1 : v->deadline_at_ms - now);
@@ -107,7 +110,7 @@ static int start(struct http_exchange *x, struct agent *a, const struct json_t *
     int rc = check_epoch(a, body, err);
     if (rc < 0)
         return rc;
-    if (!a->activity.started) {
+    if (!a->activity.started && setup_state(&a->setup) == SETUP_NONE) {
         int64_t deadline;
         struct text_list env = {0};
         rc = read_deadline(body, &deadline, err);
@@ -115,8 +118,11 @@ static int start(struct http_exchange *x, struct agent *a, const struct json_t *
             rc = text_list_from_env(json_get(body, "env"), "env", &env, err);
         if (rc < 0)
             return rc;
+        text_list_fini(&a->session_env);
         a->session_env = env;
-        activity_start(&a->activity, world_now_ms(a->world));
+        rc = agent_set_up(a, body, err);
+        if (rc < 0)
+            return rc;
         agent_set_deadline(a, deadline);
         LOG(LOG_INFO, "started", KV("deadline_ms", deadline));
     }

@@ -212,6 +212,13 @@ class Box:
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
             return int(f.read().split()[0])
 
+    def agent_children(self):
+        """Command names of its own children that are no warm interpreters."""
+        pid = self.agent_pid()
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            names = [open(f"/proc/{child}/comm").read().strip() for child in f.read().split()]
+        return [name for name in names if name not in ("python3", "node", "leader")]
+
     def agent_memory_kib(self):
         with open(f"/proc/{self.agent_pid()}/status") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))

@@ -1,0 +1,139 @@
+// install_npm.js FILE FOLDER… - installs the npm packages that FILE names (`npm NAME[@RANGE]`), and what they depend on, from the
+// tarballs of the folders (as `npm pack` makes them), below ~/.node_modules, where require() finds them. One version of a package;
+// the newest that fits. Scripts of packages are not run.
+'use strict';
+
+const fs = require('fs');
+const path = require('path');
+const zlib = require('zlib');
+
+const [file, ...folders] = process.argv.slice(2);
+const target = path.join(process.env.HOME, '.node_modules');
+
+function fail(text) {
+  console.log(text);
+  process.exit(1);
+}
+
+// -- versions, as npm's documentation describes them; one that is not released fits only where it is named exactly --
+
+function version(text) {
+  const found = /^[v=]?(\d+)\.(\d+)\.(\d+)(-[\w.-]+)?(\+[\w.-]+)?$/.exec(text.trim());
+  return found && { numbers: found.slice(1, 4).map(Number), pre: found[4] || '' };
+}
+
+function compare(a, b) {
+  const at = [0, 1, 2].find((i) => a[i] !== b[i]);
+  return at === undefined ? 0 : a[at] - b[at];
+}
+
+// One word of a range, as [from, to): `^1.2` is [1.2.0, 2.0.0).
+function limits(word) {
+  const found = /^(\^|~>?|>=|<=|>|<|=|)v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?([-+].*)?$/.exec(word);
+  if (!found) return fail(`'${word}' is no range of versions`);
+  const [, operator, ...texts] = found;
+  const given = texts.slice(0, 3).map((text) => (text === undefined || /[xX*]/.test(text) ? null : Number(text)));
+  const known = given.indexOf(null) < 0 ? 3 : given.indexOf(null);
+  const from = given.map((number, i) => (i < known ? number : 0));
+  const next = (i) => (i < 0 ? [Infinity, 0, 0] : from.map((number, k) => (k < i ? number : k === i ? number + 1 : 0)));
+  const behind = next(known - 1);
+  const caret = from.findIndex((number, i) => number > 0 || i + 1 === known || i === 2);
+  return { '': [from, behind], '=': [from, behind], '^': [from, next(known === 0 ? -1 : caret)], '~': [from, next(Math.min(known, 2) - 1)],
+    '~>': [from, next(Math.min(known, 2) - 1)], '>=': [from, next(-1)], '<': [[0, 0, 0], from], '>': [behind, next(-1)],
+    '<=': [[0, 0, 0], behind] }[operator];
+}
+
+function fits(text, range) {
+  const found = version(text);
+  if (!found) return false;
+  return range.split('||').some((part) => {
+    const exact = version(part);
+    if (found.pre || (exact && exact.pre)) return exact !== null && compare(exact.numbers, found.numbers) === 0 && exact.pre === found.pre;
+    const words = part.trim().replace(/(\S+)\s+-\s+(\S+)/, '>=$1 <=$2').replace(/([\^~<>=])\s+/g, '$1').split(/\s+/);
+    return words.every((word) => {
+      if (word === '' || word === 'latest') return true;
+      const [from, to] = limits(word);
+      return compare(from, found.numbers) <= 0 && compare(found.numbers, to) < 0;
+    });
+  });
+}
+
+// -- tarballs --
+
+// The regular files of a tarball: [name below its top folder, bytes, executable].
+function* entries(tarball) {
+  const bytes = zlib.gunzipSync(fs.readFileSync(tarball));
+  const text = (at, size) => bytes.toString('utf8', at, at + size).replace(/\0.*$/s, '');
+  let longName = null;
+  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
+    const size = parseInt(text(at + 124, 12), 8) || 0;
+    const type = String.fromCharCode(bytes[at + 156]);
+    const body = bytes.subarray(at + 512, at + 512 + size);
+    const prefix = text(at + 257, 5) === 'ustar' ? text(at + 345, 155) : '';
+    const name = longName || (prefix ? `${prefix}/` : '') + text(at, 100);
+    longName = null;
+    if (type === 'x') longName = (/^\d+ path=(.*)$/m.exec(body.toString('utf8')) || [])[1] || null;
+    else if (type === '0' || type === '\0') yield [name.split('/').slice(1), body, (parseInt(text(at + 100, 8), 8) & 0o100) !== 0];
+    else if (type !== '5' && type !== 'g') fail(`${path.basename(tarball)}: ${name} is no regular file`);
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}
+
+function manifest(tarball) {
+  for (const [parts, body] of entries(tarball)) if (parts.join('/') === 'package.json') return JSON.parse(body);
+  return fail(`${path.basename(tarball)} has no package.json`);
+}
+
+// What is offered under a name: `npm pack` begins the file's name with it.
+function offered(name) {
+  const begin = `${name.replace(/^@/, '').replace('/', '-')}-`;
+  const found = [];
+  for (const folder of folders) {
+    for (const each of fs.readdirSync(folder)) {
+      if (!each.startsWith(begin) || !each.endsWith('.tgz')) continue;
+      const tarball = path.join(folder, each);
+      const known = manifest(tarball);
+      if (known.name === name) found.push({ tarball, version: known.version, dependencies: known.dependencies || {} });
+    }
+  }
+  return found;
+}
+
+function unpack(tarball, folder) {
+  for (const [parts, body, executable] of entries(tarball)) {
+    if (parts.length === 0 || parts.some((part) => part === '..' || part === '')) fail(`${path.basename(tarball)}: a name that leads elsewhere`);
+    const to = path.join(folder, ...parts);
+    fs.mkdirSync(path.dirname(to), { recursive: true });
+    fs.writeFileSync(to, body, { mode: executable ? 0o755 : 0o644 });
+  }
+}
+
+function choose({ name, range, by }) {
+  const all = offered(name);
+  if (all.length === 0) fail(`${by} needs ${name}, which is not offered here`);
+  const fitting = all.filter((each) => fits(each.version, range));
+  if (fitting.length === 0) fail(`${by} needs ${name}@${range}; offered are ${all.map((each) => each.version).join(', ')}`);
+  return fitting.reduce((best, each) => (compare(version(each.version).numbers, version(best.version).numbers) > 0 ? each : best));
+}
+
+// -- what is asked for, and what that needs --
+
+const wanted = fs.readFileSync(file, 'utf8').split('\n').filter((line) => line.startsWith('npm ')).map((line) => {
+  const [, name, range] = /^(@?[^@]+)(?:@(.+))?$/.exec(line.slice(4).trim()) || fail(`'${line}' names no package`);
+  return { name, range: range || '*', by: 'the session' };
+});
+const chosen = new Map();
+while (wanted.length > 0) {
+  const next = wanted.shift();
+  const there = chosen.get(next.name);
+  if (there) {
+    if (!fits(there, next.range)) fail(`${next.by} needs ${next.name}@${next.range}, but ${there} is needed too`);
+    continue;
+  }
+  const found = choose(next);
+  console.log(`installing ${next.name} ${found.version}`);
+  unpack(found.tarball, path.join(target, ...next.name.split('/')));
+  chosen.set(next.name, found.version);
+  for (const [name, range] of Object.entries(found.dependencies)) wanted.push({ name, range, by: next.name });
+}
+console.log(`installed ${[...chosen].map(([name, version]) => `${name} ${version}`).join(', ')}`);
