@@ -176,16 +176,15 @@ static void begin_session(struct request *r, bool again)
     };
     struct err err;
     int rc = 0;
-    if (!r->has_create)
-        rc = session_request_parse(&r->create, (struct slice){0}, &defaults, &err);
+    if (!r->create)
+        rc = request_read_create(r, (struct slice){0}, &defaults, &err);
     if (rc < 0) {
         request_problem(r, &err);
         return;
     }
-    r->has_create = true;
-    if (!environment_has_language(r->create.environment, slice_of(r->language))) {
+    if (!environment_has_language(r->create->environment, slice_of(r->language))) {
         request_problemf(r, ERR_UNKNOWN_LANGUAGE, "the environment '%s' does not have '%s'",
-                         r->create.environment->name, r->language);
+                         r->create->environment->name, r->language);
         return;
     }
     if (r->hop) { /* where it begins anew is for the site to say that it came from */
@@ -194,8 +193,8 @@ static void begin_session(struct request *r, bool again)
                          "there is no living session '%s' here", r->id);
         return;
     }
-    r->create.spec.again = again;
-    struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, true, &err);
+    r->create->spec.again = again;
+    struct session *s = placement_start(r->g, r->id, r->tenant, r->create, true, &err);
     if (!s) {
         if (!request_retries(r, &err, proceed_again))
             request_problem(r, &err);

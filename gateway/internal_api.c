@@ -176,7 +176,7 @@ static void wait_placed(struct request *r)
 /* The same incarnation, or an earlier one of the same request whose record its site lost. */
 static void create_again(struct request *r, struct session *s)
 {
-    const struct session_origin *o = &r->create.origin;
+    const struct session_origin *o = &r->create->origin;
     bool same = strcmp(s->epoch, o->epoch) == 0 || strcmp(s->fingerprint, o->fingerprint) == 0;
     if (!same) {
         request_problemf(r, ERR_SESSION_CONFLICT,
@@ -201,8 +201,8 @@ static void create_located(struct request *r, const struct located *where)
         create_again(r, where->session);
         return;
     }
-    r->create.spec.again = r->create.origin.again || where->kind == LOCATE_ENDED;
-    struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, false, &err);
+    r->create->spec.again = r->create->origin.again || where->kind == LOCATE_ENDED;
+    struct session *s = placement_start(r->g, r->id, r->tenant, r->create, false, &err);
     if (!s) {
         request_problem(r, &err);
         return;
@@ -260,14 +260,13 @@ static int read_create(struct request *r, struct err *err)
         rc = err_set(err, ERR_INVALID_ARGUMENT, "request is needed");
     if (rc == 0) {
         json_print(json_get(j, "request"), &text);
-        rc = session_request_parse(&r->create, buf_slice(&text), &defaults, err);
+        rc = request_read_create(r, buf_slice(&text), &defaults, err);
     }
     buf_fini(&text);
     json_free(j);
-    r->has_create = rc == 0;
     if (rc == 0) {
-        r->create.origin = origin;
-        snprintf(r->create.placement, sizeof(r->create.placement), "local");
+        r->create->origin = origin;
+        snprintf(r->create->placement, sizeof(r->create->placement), "local");
     }
     return rc;
 }

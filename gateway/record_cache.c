@@ -4,7 +4,6 @@
 #include "gateway/session_id.h"
 #include "sandbox/result_record.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -13,6 +12,7 @@
 
 struct entry {
     char key[KEY_SIZE];
+    size_t key_len;
     struct result_record *record;
     size_t bytes;
     int64_t put_ms;
@@ -49,18 +49,29 @@ void record_cache_free(struct record_cache **c)
     *c = NULL;
 }
 
-/* None of the three has a slash. */
-static void print_key(const struct record_key *k, char out[KEY_SIZE])
+static char *put(char *to, const char *end, const char *part)
 {
-    snprintf(out, KEY_SIZE, "%s/%s/%s", k->tenant, k->session_id, k->execution_id);
+    size_t len = strnlen(part, (size_t)(end - to) - 1);
+    memcpy(to, part, len);
+    to[len] = '/';
+    return to + len + 1;
+}
+
+/* None of the three has a slash. Every poll of a result asks here: no format string. */
+static size_t print_key(const struct record_key *k, char out[KEY_SIZE])
+{
+    char *at = put(out, out + KEY_SIZE, k->tenant);
+    at = put(at, out + KEY_SIZE, k->session_id);
+    at = put(at, out + KEY_SIZE, k->execution_id);
+    return (size_t)(at - out);
 }
 
 static struct entry *find(struct record_cache *c, const struct record_key *k)
 {
     char key[KEY_SIZE];
     struct entry *e;
-    print_key(k, key);
-    HASH_FIND_STR(c->entries, key, e);
+    size_t len = print_key(k, key);
+    HASH_FIND(hh, c->entries, key, len, e);
     return e;
 }
 
@@ -78,12 +89,12 @@ void record_cache_put(struct record_cache *c, const struct record_key *k, int64_
     while (c->bytes + bytes > c->bytes_max)
         drop(c, c->entries);
     e = mem_alloc(sizeof(*e));
-    print_key(k, e->key);
+    e->key_len = print_key(k, e->key);
     e->put_ms = now_ms;
     e->record = record;
     e->bytes = bytes;
     c->bytes += bytes;
-    HASH_ADD_STR(c->entries, key, e);
+    HASH_ADD(hh, c->entries, key, e->key_len, e);
 }
 
 const struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
@@ -97,7 +108,7 @@ const struct result_record *record_cache_get(struct record_cache *c, const struc
     if (!e)
         return NULL;
     HASH_DEL(c->entries, e); /* to the end of the order */
-    HASH_ADD_STR(c->entries, key, e);
+    HASH_ADD(hh, c->entries, key, e->key_len, e);
     return e->record;
 }
 

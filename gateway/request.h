@@ -11,6 +11,7 @@
 #include "gateway/session.h"
 #include "gateway/session_request.h"
 #include "http/http_dispatch.h"
+#include "sandbox/result_query.h"
 
 struct json_t;
 struct located;
@@ -46,17 +47,17 @@ struct request {
     int64_t until_ms; /* of the whole wait */
 
     /* of single operations */
-    struct session_request create;
-    bool has_create;
-    bool placed;                /* this request began the placement */
-    request_step_f *again_step; /* remote_forward_exec(): when its site began nothing */
+    struct session_request *create; /* owned, or NULL */
+    bool placed;                    /* this request began the placement */
+    request_step_f *again_step;     /* remote_forward_exec(): when its site began nothing */
     int tries;
     bool insists; /* ?recreate=true */
     char language[40];
     char execution_id[EXECUTION_ID_SIZE];
-    bool key_given; /* execution_id came as Idempotency-Key */
-    bool is_text;   /* the body is the code itself */
-    bool recalled;  /* earlier incarnations were asked for execution_id */
+    struct result_query query; /* of a call for a result */
+    bool key_given;            /* execution_id came as Idempotency-Key */
+    bool is_text;              /* the body is the code itself */
+    bool recalled;             /* earlier incarnations were asked for execution_id */
     struct buf body;
     bool has_body;
     bool body_taken; /* somebody reads, or has read, the client's body */
@@ -116,5 +117,9 @@ void request_locate_dead(struct request *r, request_located_f *fn);
 /* Living session of this tenant, or an answer: 404, and 409 session_ended where it has ended. For
  * calls that need its sandbox. */
 bool request_takes_living(struct request *r, const struct located *where);
+/* The create request in `body` becomes r->create. As session_request_parse(). */
+int request_read_create(struct request *r, struct slice body,
+                        const struct session_request_defaults *defaults,
+                        struct err *err) CHECK_RESULT;
 /* Whole body, at most `max`; then `step`. The body is in r->body. */
 void request_collect(struct request *r, size_t max, request_step_f *step);

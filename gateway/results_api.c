@@ -17,11 +17,6 @@
 #define LOST_MS        1000 /* for every gateway to store what it knew of a lost session */
 #define LOST_EVERY_MS  100
 
-static int read_query(const struct request *r, struct result_query *q, struct err *err)
-{
-    return result_query_parse(http_exchange_head(r->x)->query, q, err);
-}
-
 static void no_such_execution(struct request *r)
 {
     request_problemf(r, ERR_EXECUTION_NOT_FOUND, "there is no execution '%s' in the session '%s'",
@@ -33,41 +28,29 @@ static void no_such_execution(struct request *r)
 /* It ran, and its result is kept nowhere any more: that is all there is to say. */
 static void result_expired(struct request *r)
 {
-    struct result_query q;
-    struct err err;
-    if (read_query(r, &q, &err) < 0)
-        request_problem(r, &err);
-    else
-        result_reply_lost(r, r->execution_id, &q);
+    result_reply_lost(r, r->execution_id, &r->query);
 }
 
 /* The agent let it go when it was stored. */
 static void result_let_go(struct request *r)
 {
-    struct result_query q;
-    struct err err;
-    if (read_query(r, &q, &err) < 0) {
-        request_problem(r, &err);
-        return;
-    }
-    snprintf(r->execution_id, sizeof(r->execution_id), "%s", q.execution_id);
-    result_reply_stored(r, r->execution_id, &q, result_expired);
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
+    result_reply_stored(r, r->execution_id, &r->query, result_expired);
 }
 
 static void relay_result(struct request *r)
 {
     char target[1024];
     struct err err;
-    struct result_query q;
-    if (agent_relay_target(r, "/v1/result", target, sizeof(target), &err) < 0 ||
-        read_query(r, &q, &err) < 0) {
+    int64_t wait_ms = r->query.wait_s * 1000;
+    if (agent_relay_target(r, "/v1/result", target, sizeof(target), &err) < 0) {
         request_problem(r, &err);
         return;
     }
     const struct agent_relay how = {.method = HTTP_METHOD_GET,
                                     .target = target,
-                                    .head_ms = q.wait_s * 1000 + CALL_MS,
-                                    .total_ms = q.wait_s * 1000 + 3 * CALL_MS,
+                                    .head_ms = wait_ms + CALL_MS,
+                                    .total_ms = wait_ms + 3 * CALL_MS,
                                     .if_gone = result_let_go};
     agent_relay_start(r, r->s, &how);
 }
@@ -82,9 +65,10 @@ static const char *finished(const struct session *s, const struct result_query *
     return sure && *s->last_execution ? s->last_execution : NULL;
 }
 
-static void result_of_started(struct request *r, const struct result_query *q)
+static void result_of_started(struct request *r)
 {
     struct session *s = r->s;
+    const struct result_query *q = &r->query;
     const char *eid = finished(s, q);
     /* Of an earlier session of this id: its agent is gone, its results are kept. */
     bool earlier = s->spec.again && *q->execution_id && !json_get(s->executions, q->execution_id);
@@ -110,12 +94,12 @@ static bool is_going(const struct session *s)
 }
 
 /* Of a session whose agent this gateway has not heard. */
-static void result_of_unheard(struct request *r, const struct result_query *q)
+static void result_of_unheard(struct request *r)
 {
     const struct session *s = r->s;
-    snprintf(r->execution_id, sizeof(r->execution_id), "%s", q->execution_id);
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
     if (is_going(s) || s->spec.again) /* or of an earlier session of this id */
-        result_reply_stored(r, r->execution_id, q, result_missing);
+        result_reply_stored(r, r->execution_id, &r->query, result_missing);
     else if (s->pod_ready && s->activity_seen_ms == 0)
         request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
     else
@@ -133,20 +117,17 @@ static void result_of_past(struct request *r)
 static void result_of_living(struct request *r)
 {
     struct session *s = r->s;
-    struct result_query q;
-    struct err err;
-    if (read_query(r, &q, &err) < 0) {
-        request_problem(r, &err);
-    } else if (session_table_get(r->g->sessions, s->id) != s) {
+    const struct result_query *q = &r->query;
+    if (session_table_get(r->g->sessions, s->id) != s) {
         result_of_past(r);
     } else if (session_is_started(s) && !session_is_over(s)) {
-        result_of_started(r, &q);
-    } else if (*q.execution_id) {
-        result_of_unheard(r, &q);
-    } else if (r->timed_out || q.wait_s == 0 || session_is_over(s)) {
-        result_reply_pending(r, &q);
+        result_of_started(r);
+    } else if (*q->execution_id) {
+        result_of_unheard(r);
+    } else if (r->timed_out || q->wait_s == 0 || session_is_over(s)) {
+        result_reply_pending(r, q);
     } else {
-        r->until_ms = r->begun_ms + q.wait_s * 1000;
+        r->until_ms = r->begun_ms + q->wait_s * 1000;
         request_wait(r, s, result_of_living);
     }
 }
@@ -169,12 +150,8 @@ static bool may_be_told(const struct request *r)
 static void result_missing(struct request *r)
 {
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
-    struct result_query q;
-    struct err err;
-    if (read_query(r, &q, &err) < 0)
-        request_problem(r, &err);
-    else if (t && tombstone_knows(t, r->execution_id))
-        result_reply_lost(r, r->execution_id, &q);
+    if (t && tombstone_knows(t, r->execution_id))
+        result_reply_lost(r, r->execution_id, &r->query);
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);
     else
@@ -183,18 +160,13 @@ static void result_missing(struct request *r)
 
 static void result_of_ended(struct request *r, const struct tombstone *t)
 {
-    struct result_query q;
-    struct err err;
-    if (read_query(r, &q, &err) < 0) {
-        request_problem(r, &err);
-        return;
-    }
+    const struct result_query *q = &r->query;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s",
-             *q.execution_id ? q.execution_id : t->last_execution);
+             *q->execution_id ? q->execution_id : t->last_execution);
     if (*r->execution_id)
-        result_reply_stored(r, r->execution_id, &q, result_missing);
+        result_reply_stored(r, r->execution_id, q, result_missing);
     else
-        result_reply_pending(r, &q);
+        result_reply_pending(r, q);
 }
 
 static void result_located(struct request *r, const struct located *where)
@@ -210,11 +182,10 @@ static void result_located(struct request *r, const struct located *where)
 void executions_api_result(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    struct result_query q;
     struct err err;
     if (!r)
         return;
-    if (read_query(r, &q, &err) < 0)
+    if (result_query_parse(http_exchange_head(r->x)->query, &r->query, &err) < 0)
         request_problem(r, &err);
     else
         request_locate(r, result_located);

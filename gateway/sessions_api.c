@@ -56,13 +56,13 @@ static void create_again(struct request *r, struct session *s)
         r->s = session_ref(s); /* the answer says where it is */
     if (session_state(s) == SESSION_STOPPING || s->pod_deleting) {
         request_problemf(r, ERR_SESSION_STOPPING, "the session '%s' is still stopping", r->id);
-    } else if (!session_request_matches(&r->create, &r->g->keys, s->fingerprint)) {
+    } else if (!session_request_matches(r->create, &r->g->keys, s->fingerprint)) {
         request_problemf(r, ERR_SESSION_CONFLICT,
                          "the session '%s' exists and was made by another request", r->id);
     } else {
-        if (!session_is_started(s) && r->create.env && !s->env) {
+        if (!session_is_started(s) && r->create->env && !s->env) {
             /* The creator may have died with the variables: here they are again. */
-            s->env = json_ref(r->create.env);
+            s->env = json_ref(r->create->env);
             if (s->tender)
                 tender_poke(s->tender);
         }
@@ -83,8 +83,8 @@ static void locate_again(struct request *r)
 static void begin_session(struct request *r, bool again)
 {
     struct err err;
-    r->create.spec.again = again;
-    struct session *s = placement_start(r->g, r->id, r->tenant, &r->create, false, &err);
+    r->create->spec.again = again;
+    struct session *s = placement_start(r->g, r->id, r->tenant, r->create, false, &err);
     if (!s) {
         if (!request_retries(r, &err, locate_again))
             request_problem(r, &err);
@@ -133,7 +133,7 @@ static void create_session(struct request *r, bool minted)
  * refused. */
 static int choose_id(struct request *r, bool *minted, struct err *err)
 {
-    const char *in_body = r->create.session_id;
+    const char *in_body = r->create->session_id;
     struct slice key = http_head_get(http_exchange_head(r->x), "Idempotency-Key");
     char checked[EXECUTION_ID_SIZE];
     if (*in_body && *r->explicit_id && strcmp(in_body, r->explicit_id) != 0)
@@ -179,9 +179,8 @@ static void with_body(struct request *r, enum session_cleanup cleanup)
     struct err err;
     int rc = check_create_type(http_exchange_head(r->x), buf_slice(&r->body), &err);
     if (rc == 0)
-        rc = session_request_parse(&r->create, buf_slice(&r->body), &defaults, &err);
+        rc = request_read_create(r, buf_slice(&r->body), &defaults, &err);
     bool minted = false;
-    r->has_create = rc == 0;
     if (rc == 0)
         rc = choose_id(r, &minted, &err);
     if (rc < 0)

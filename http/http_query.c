@@ -17,14 +17,14 @@ static bool find_raw(struct slice query, const char *name, struct slice *out)
 {
     const char *at = query.at;
     const char *end = query.at + query.len;
+    size_t len = strlen(name);
     while (query.len > 0 && at < end) {
         const char *amp = memchr(at, '&', (size_t)(end - at));
         const char *stop = amp != NULL ? amp : end;
-        const char *eq = memchr(at, '=', (size_t)(stop - at));
-        struct slice key = {at, (size_t)((eq != NULL ? eq : stop) - at)};
-        if (slice_eq(key, name)) {
-            *out = eq != NULL ? (struct slice){eq + 1, (size_t)(stop - eq - 1)}
-                              : (struct slice){stop, 0};
+        bool begins = (size_t)(stop - at) >= len && memcmp(at, name, len) == 0;
+        if (begins && (at + len == stop || at[len] == '=')) {
+            const char *value = at + len + (at + len < stop);
+            *out = (struct slice){value, (size_t)(stop - value)};
             return true;
         }
         at = stop + 1;
