@@ -26,24 +26,28 @@ static void list_by_pages(struct kube_watch *w)
 }
 
 /* What a server says that cannot be asked for a list in this way, as a status or as an event: "a
- * feature is switched off", "such a parameter is forbidden". The others are trouble of the moment.
- */
+ * feature is switched off", "such a parameter is forbidden", "too old a version" where none was
+ * named. The others are trouble of the moment. */
 static bool cannot_stream(const struct kube_watch *w, int64_t code)
 {
-    return w->fsm.state == KUBE_WATCH_STREAMING &&
-           (code == 400 || code == 405 || code == 422 || code == 500 || code == 501);
+    static const int64_t CODES[] = {400, 405, 410, 422, 500, 501};
+
+    for (size_t i = 0; i < ARRAY_LEN(CODES); i++)
+        if (code == CODES[i])
+            return w->fsm.state == KUBE_WATCH_STREAMING;
+    return false;
 }
 
 static void take_error(struct kube_watch *w, const struct json_t *status)
 {
     int64_t code = json_int(json_get(status, "code"), 0);
 
-    if (code == 410) {
-        kube_watch_expired(w);
-        return;
-    }
     if (cannot_stream(w, code)) {
         list_by_pages(w);
+        return;
+    }
+    if (code == 410) {
+        kube_watch_expired(w);
         return;
     }
     kube_watch_fail(

@@ -142,7 +142,7 @@ static void a_check_may_lead_to_a_list(void **state)
 
 static void refused_by_a_status(void **state)
 {
-    static const int STATUS[] = {400, 405, 422, 500, 501};
+    static const int STATUS[] = {400, 405, 410, 422, 500, 501};
 
     for (size_t i = 0; i < ARRAY_LEN(STATUS); i++) {
         answer(STATUS[i], "{}");
