@@ -89,6 +89,20 @@ static bool is_quota(const char *message)
     return strstr(message, "exceeded quota") != NULL;
 }
 
+/* Said by admission, which comes before validation. */
+static bool is_runtime_class(const char *message)
+{
+    const char *at = strstr(message, "RuntimeClass ");
+    return at && strstr(at, " not found");
+}
+
+static enum err_code forbidden_code(const char *message)
+{
+    if (is_quota(message))
+        return ERR_CAPACITY_FULL;
+    return is_runtime_class(message) ? ERR_UNKNOWN_RUNTIME_CLASS : ERR_FORBIDDEN;
+}
+
 static enum err_code code_of(int status, const char *message)
 {
     switch (status) {
@@ -98,7 +112,7 @@ static enum err_code code_of(int status, const char *message)
     case 401:
         return ERR_FORBIDDEN;
     case 403:
-        return is_quota(message) ? ERR_CAPACITY_FULL : ERR_FORBIDDEN;
+        return forbidden_code(message);
     case 404:
         return ERR_NOT_FOUND;
     case 409:

@@ -3,10 +3,10 @@
  * Callbacks: exactly once, never before the call returned; not after kube_call_cancel(). When a
  * call cannot be started the error comes through the callback as well, on the next turn, so callers
  * have one place. Errors:    result.err is NULL on 2xx. Otherwise code by the reply: 404
- * ERR_NOT_FOUND, 409 ERR_CONFLICT, 403 "exceeded quota" ERR_CAPACITY_FULL, other 401/403
- * ERR_FORBIDDEN, 400/422 ERR_INVALID_ARGUMENT, 410 ERR_GONE, 429 ERR_OVERLOADED, 5xx and no answer
- * ERR_UNAVAILABLE; outcome_unknown is true when the request may have been carried out although no
- * answer came. */
+ * ERR_NOT_FOUND, 409 ERR_CONFLICT, 403 "exceeded quota" ERR_CAPACITY_FULL, 403
+ * "RuntimeClass … not found" ERR_UNKNOWN_RUNTIME_CLASS, other 401/403 ERR_FORBIDDEN, 400/422
+ * ERR_INVALID_ARGUMENT, 410 ERR_GONE, 429 ERR_OVERLOADED, 5xx and no answer ERR_UNAVAILABLE;
+ * outcome_unknown is true when the request may have been carried out although no answer came. */
 #pragma once
 #include "base/err.h"
 #include "base/slice.h"

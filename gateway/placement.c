@@ -197,6 +197,7 @@ static void look(struct placement *p)
 static void on_created(const struct kube_result *r, void *user)
 {
     struct placement *p = user;
+    struct err err;
     if (!r->err) {
         kube_store_learn(p->g->store, r->object);
         created(p);
@@ -207,6 +208,10 @@ static void on_created(const struct kube_result *r, void *user)
         overflow(p, DECISION_REASON_LOCAL_HOLD, r->err);
     } else if (r->err->code == ERR_UNAVAILABLE || r->err->code == ERR_OVERLOADED) {
         fail(p, r->err);
+    } else if (r->err->code == ERR_UNKNOWN_RUNTIME_CLASS) {
+        err_set(&err, ERR_UNKNOWN_RUNTIME_CLASS, "the site '%s' has no runtime class '%s'",
+                p->g->conf.site, p->s->spec.runtime_class);
+        fail(p, &err);
     } else {
         LOG(LOG_ERROR, "pod_refused", KV("session", p->s->id), KV("error", r->err->msg));
         failf(p, ERR_INTERNAL, "the cluster refused the sandbox");
@@ -237,6 +242,7 @@ static struct json_t *limits_of(const struct gateway *g, const struct session_re
     json_set_int(j, "pids", req->environment->pids);
     json_set_int(j, "workspace_bytes", req->spec.disk_bytes);
     json_set_int(j, "upload_bytes", l->upload_bytes);
+    json_set_int(j, "setup_ms", l->setup_ms);
     return j;
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/agent_call.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/packages.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/remote_session.h"
@@ -213,6 +214,7 @@ static struct json_t *request_json(const struct gateway *g, const struct session
         json_set(j, "env", json_ref(s->env));
     if (spec->metadata)
         json_set(j, "metadata", json_ref(spec->metadata));
+    packages_put(spec->packages, j);
     return j;
 }
 
@@ -393,9 +395,12 @@ static void claim(struct remote_placement *p)
 static void give_up(struct remote_placement *p, enum decision_reason why)
 {
     struct err err;
-    bool down = why == DECISION_REASON_REMOTE_DOWN;
+    bool down = why == DECISION_REASON_REMOTE_DOWN || p->last.code == ERR_SITE_UNREACHABLE;
     gateway_metrics_placement(p->g->metrics, "none", decision_reason_name(why));
-    if (p->last.code != ERR_NONE)
+    /* Where the client insists on that site, what the site refuses is the client's. */
+    if (p->reason == DECISION_REASON_WISHED && err_http_status(p->last.code) == 400)
+        err = p->last;
+    else if (p->last.code != ERR_NONE)
         err_set(&err, down ? ERR_SITE_UNREACHABLE : ERR_CAPACITY_FULL, "%s, and %s: %.160s",
                 decision_reason_text(p->reason), decision_reason_text(why), p->last.msg);
     else

@@ -110,6 +110,9 @@ def test_wishes(sites):
         session = sites.local_session() if wish == "local" else sites.remote_session()
         assert session.status()["site"] == site
     problems.check(sites.client.post(f"/{new_id()}", {"placement": "moon"}), 400, "invalid_argument")
+    for wish in ("local", "cloud"):
+        problem = problems.check(sites.client.post(f"/{new_id()}", {"placement": wish, "runtime_class": "no-such"}), 400, "unknown_runtime_class")
+        assert wish in problem["detail"]
 
 
 def test_code_for_an_unknown_id_runs_in_the_cloud_when_it_is_full_here(sites):

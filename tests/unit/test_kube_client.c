@@ -136,6 +136,8 @@ static void what_answers_mean(void **state)
         {400, "", ERR_INVALID_ARGUMENT, false},
         {401, "", ERR_FORBIDDEN, false},
         {403, "pods is forbidden: User x cannot create", ERR_FORBIDDEN, false},
+        {403, "pods \\\"s\\\" is forbidden: pod rejected: RuntimeClass \\\"x\\\" not found",
+         ERR_UNKNOWN_RUNTIME_CLASS, false},
         {403, "pods \\\"a\\\" is forbidden: exceeded quota: q, requested: pods=1",
          ERR_CAPACITY_FULL, false},
         {404, "", ERR_NOT_FOUND, false},
