@@ -247,7 +247,11 @@ void remote_session_want(struct session *s)
         r->synced = false;
         remote_call_cancel(&r->call);
     }
-    poll(r);
+    int64_t pause_ms = r->failed_ms > 0 ? r->failed_ms + RETRY_MS - now_ms(r) : 0;
+    if (pause_ms <= 0)
+        poll(r);
+    else if (!r->call) /* who waits is woken by each failure, and wants it again: not at once */
+        timer_start(r->g->world, r->timer, pause_ms, 0);
 }
 
 bool remote_session_is_fresh(const struct session *s)
