@@ -84,6 +84,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "how long an execution waits for its session to be ready"},
     {"limits.start", CONFIG_DURATION_MS, LIMIT(start_ms), "60s", 1000, HOUR,
      "how long a pod may take to start before it is given up"},
+    {"limits.setup", CONFIG_DURATION_MS, LIMIT(setup_ms), "120s", 1000, HOUR,
+     "how long the packages that a session asked for may take to install"},
     {"limits.wait_max", CONFIG_DURATION_MS, LIMIT(wait_max_ms), "30s", 0, 30000,
      "longest long-poll"},
     {"limits.output", CONFIG_BYTES, LIMIT(output_bytes), "1Mi", KI, 64 * MI,
