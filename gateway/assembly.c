@@ -4,6 +4,7 @@
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
 #include "gateway/auth.h"
+#include "gateway/deadline_check.h"
 #include "gateway/edge_sync.h"
 #include "gateway/ending.h"
 #include "gateway/environments.h"
@@ -180,6 +181,7 @@ static bool leave_session(struct session *s, void *user)
     (void)user;
     tender_free(&s->tender);
     ending_free(&s->ending);
+    deadline_check_cancel(s);
     remote_placement_free(&s->handover);
     remote_session_free(&s->remote);
     return true;

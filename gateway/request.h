@@ -62,6 +62,8 @@ struct request {
     bool has_body;
     bool body_taken; /* somebody reads, or has read, the client's body */
     int64_t wait_s;
+    int64_t deadline_wall_ms; /* that it wants its session to have */
+    bool shortens;            /* that deadline is an earlier one */
     bool has_until;
     enum session_state until_state;
     struct agent_call *call;

@@ -205,6 +205,7 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
     if (!j)
         return -ERR_BAD_JSON;
     struct json_t *unstored = json_get(j, "unstored");
+    int64_t left_ms = json_int(json_get(j, "deadline_ms"), -1); /* -1: it was not started yet */
     *out = (struct session_activity){
         .seq = json_int(json_get(j, "seq"), 0),
         .started = json_true(json_get(j, "started")),
@@ -214,6 +215,7 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
         .executions = json_int(json_get(j, "executions"), 0),
         .last_end_ms = json_int(json_get(j, "last_end_ms"), -1),
         .tended_ms = json_int(json_get(j, "tended_ms"), 0),
+        .left_ms = left_ms == -1 ? 0 : left_ms,
         .unstored = json_is_array(unstored) ? json_ref(unstored) : json_new_array(),
     };
     PUT(out->last_execution, json_get_text(j, "last_execution", ""));

@@ -21,6 +21,7 @@ struct ending;
 struct remote_session;
 struct remote_placement;
 struct agent_call;
+struct deadline_check;
 struct session;
 
 #define SESSION_STATES(X)                                                                          \
@@ -60,6 +61,7 @@ struct session_activity {
     int64_t executions;
     int64_t last_end_ms;
     int64_t tended_ms;
+    int64_t left_ms; /* to the deadline, as the agent counts it; 0: not told */
     char last_execution[EXECUTION_ID_SIZE]; /* "": none */
     char tender[EXECUTION_ID_SIZE];
     char epoch[33];
@@ -118,6 +120,7 @@ struct session {
     int64_t probed_ms;         /* sweeper: last asked who tends it */
     int64_t untended_since_ms; /* sweeper: nobody ever tended it, first seen then; 0: not so */
     struct agent_call *probe;
+    struct deadline_check *deadline_check; /* the pod is asked whether its deadline stands */
 
     struct session_waiter waiters; /* ring */
     bool wake_planned;

@@ -1,4 +1,8 @@
-/* session_extend.c - POST …/extend: moves a session's hard end, on its pod and in its agent. */
+/* session_extend.c - POST …/extend: moves a session's hard end, on its pod and in its agent.
+ *
+ * The pod's annotation is the deadline that clients see and gateways end by. Longer: the agent
+ * first, so that a call that fails half-way leaves the old deadline in force. Shorter: the pod
+ * first. An agent left with an earlier timer is told again by its tender. */
 #include "base/json.h"
 #include "base/loop.h"
 #include "clusters/kube_client.h"
@@ -13,7 +17,9 @@
 
 #include <stdio.h>
 
-#define AGENT_MS 3000
+#define AGENT_MS  3000
+#define TRIES_MAX 4
+#define AGAIN_MS  100
 
 static void reply_extended(struct request *r)
 {
@@ -25,7 +31,95 @@ static void reply_extended(struct request *r)
     request_reply_json(r, 200, view);
 }
 
-static void on_agent(int status, struct slice body, const struct err *err, void *user)
+static void tell_agent(struct request *r, agent_call_done_f *then)
+{
+    char body[64];
+    int64_t left_ms = r->deadline_wall_ms - world_wall_ms(r->g->world);
+    snprintf(body, sizeof(body), "{\"deadline_ms\":%lld}", (long long)(left_ms > 1 ? left_ms : 1));
+    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
+                                           .target = "/v1/deadline",
+                                           .body = slice_of(body),
+                                           .total_ms = AGENT_MS};
+    r->call = agent_call_start(r->g, r->s, &req, then, r);
+}
+
+/* -- the pod -- */
+
+static void patch(struct request *r);
+
+static void reply_ended(struct request *r)
+{
+    request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
+}
+
+/* Who refused a shorter life ends by it nevertheless: the pod says when. */
+static void on_shortened(int status, struct slice body, const struct err *err, void *user)
+{
+    struct request *r = user;
+    (void)status;
+    (void)body;
+    (void)err;
+    r->call = NULL;
+    reply_extended(r);
+}
+
+static void on_looked(const struct kube_result *result, void *user)
+{
+    struct request *r = user;
+    const char *uid = json_get_text(json_get(result->object, "metadata"), "uid", "");
+    bool same = strcmp(uid, r->s->pod_uid) == 0;
+    if (!result->err)
+        kube_store_learn(r->g->store, result->object);
+    if (result->err && result->err->code != ERR_NOT_FOUND)
+        request_problem(r, result->err);
+    else if (result->err || !same)
+        reply_ended(r);
+    else
+        patch(r);
+}
+
+/* Another pod has the name, or somebody else wrote to ours just then. */
+static void look(struct request *r)
+{
+    (void)kube_pod_get(r->g->kube, r->s->pod_name, on_looked, r);
+}
+
+static void on_patched(const struct kube_result *result, void *user)
+{
+    struct request *r = user;
+    enum err_code code = result->err ? result->err->code : ERR_NONE;
+    bool again = code != ERR_NONE && ++r->tries < TRIES_MAX;
+    if (code == ERR_NOT_FOUND) {
+        reply_ended(r);
+    } else if (code == ERR_CONFLICT && again) {
+        look(r);
+    } else if ((code == ERR_UNAVAILABLE || code == ERR_OVERLOADED) && again) {
+        request_sleep(r, AGAIN_MS * r->tries, patch);
+    } else if (code != ERR_NONE) {
+        request_problem(r, result->err);
+    } else {
+        kube_store_learn(r->g->store, result->object);
+        if (r->shortens && session_is_started(r->s))
+            tell_agent(r, on_shortened);
+        else
+            reply_extended(r); /* the agent knows, or its start will carry it */
+    }
+}
+
+/* The uid: not another incarnation's pod, which may have the name by now. */
+static void patch(struct request *r)
+{
+    char text[32];
+    kube_time_print(r->deadline_wall_ms, text);
+    struct json_t *body = json_build("{s:{s:s,s:{s:s}}}", "metadata", "uid", r->s->pod_uid,
+                                     "annotations", "spillway.dev/deadline", text);
+    (void)kube_pod_patch(r->g->kube, r->s->pod_name, body, on_patched, r);
+    json_free(body);
+}
+
+/* -- the order: at no time does the agent's timer end what the pod says is to live -- */
+
+static void on_lengthened(int status, struct slice body, const struct err *err, void *user)
 {
     struct request *r = user;
     struct err problem;
@@ -36,49 +130,17 @@ static void on_agent(int status, struct slice body, const struct err *err, void 
         agent_call_problem(status, body, &problem);
         request_problem(r, &problem);
     } else {
-        reply_extended(r);
+        patch(r);
     }
 }
 
-static void tell_agent(struct request *r)
+static void move_deadline(struct request *r)
 {
-    char body[64];
-    struct session *s = r->s;
-    int64_t left_ms = s->deadline_wall_ms - world_wall_ms(r->g->world);
-    snprintf(body, sizeof(body), "{\"deadline_ms\":%lld}", (long long)(left_ms > 1 ? left_ms : 1));
-    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
-                                           .target = "/v1/deadline",
-                                           .body = slice_of(body),
-                                           .total_ms = AGENT_MS};
-    r->call = agent_call_start(r->g, s, &req, on_agent, r);
-}
-
-static void on_patched(const struct kube_result *result, void *user)
-{
-    struct request *r = user;
-    if (result->err && result->err->code == ERR_NOT_FOUND) {
-        request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
-        return;
-    }
-    if (result->err) {
-        request_problem(r, result->err);
-        return;
-    }
-    kube_store_learn(r->g->store, result->object);
-    if (session_is_started(r->s))
-        tell_agent(r);
+    r->shortens = r->deadline_wall_ms < r->s->deadline_wall_ms;
+    if (!r->shortens && session_is_started(r->s))
+        tell_agent(r, on_lengthened);
     else
-        reply_extended(r); /* its start will carry the new deadline */
-}
-
-static void move_deadline(struct request *r, int64_t deadline_wall_ms)
-{
-    char text[32];
-    kube_time_print(deadline_wall_ms, text);
-    struct json_t *patch =
-        json_build("{s:{s:{s:s}}}", "metadata", "annotations", "spillway.dev/deadline", text);
-    (void)kube_pod_patch(r->g->kube, r->s->pod_name, patch, on_patched, r);
-    json_free(patch);
+        patch(r);
 }
 
 static int read_seconds(const struct request *r, int64_t *out_s, struct err *err)
@@ -121,7 +183,8 @@ static void extend_located(struct request *r, const struct located *where)
             return;
         }
         r->s = session_ref(s);
-        move_deadline(r, deadline);
+        r->deadline_wall_ms = deadline;
+        move_deadline(r);
     }
 }
 

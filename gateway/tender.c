@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "gateway/agent_call.h"
+#include "gateway/deadline_check.h"
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
@@ -21,6 +22,8 @@
 #define POLL_S              20
 #define POLL_SLACK_MS       5000
 #define START_CALL_MS       2000
+#define DEADLINE_SKEW_MS    2000 /* between the agent's timer and the pod's annotation */
+#define DEADLINE_AGAIN_MS   1000
 #define START_RETRY_FIRST   10
 #define START_RETRY_MAX     250
 #define RETRY_FIRST_MS      50
@@ -44,6 +47,8 @@ struct tender {
     struct session *s;
     struct fsm fsm;
     struct agent_call *call; /* start, or the long-poll */
+    struct agent_call *deadline_call;
+    int64_t agreed_wall_ms, tells_wall_ms; /* deadlines that the agent has, and is told */
     struct record_copy *copy;
     struct timer *call_timer; /* when to call again after a failure */
     struct timer *due_timer;  /* when a rule of the session may bite */
@@ -82,6 +87,7 @@ void tender_free(struct tender **tender)
         return;
     *tender = NULL;
     agent_call_cancel(&t->call);
+    agent_call_cancel(&t->deadline_call);
     record_copy_cancel(&t->copy);
     timer_free(t->g->world, &t->call_timer);
     timer_free(t->g->world, &t->due_timer);
@@ -125,6 +131,44 @@ static void begin_copy(struct tender *t)
 static void on_copy_timer(void *user)
 {
     begin_copy(user);
+}
+
+/* -- the agent's own deadline -- */
+
+static void on_deadline(int status, struct slice body, const struct err *err, void *user)
+{
+    struct tender *t = user;
+    (void)body;
+    t->deadline_call = NULL;
+    if (!err && status == 200)
+        t->agreed_wall_ms = t->tells_wall_ms;
+}
+
+static void tell_deadline(struct tender *t, int64_t left_ms)
+{
+    char body[64];
+    LOG(LOG_INFO, "deadline_mended", KV("session", t->s->id), KV("left_ms", left_ms));
+    t->tells_wall_ms = t->s->deadline_wall_ms;
+    snprintf(body, sizeof(body), "{\"deadline_ms\":%lld}", (long long)left_ms);
+    const struct agent_call_request req = {.method = HTTP_METHOD_POST,
+                                           .target = "/v1/deadline",
+                                           .body = slice_of(body),
+                                           .total_ms = START_CALL_MS};
+    t->deadline_call = agent_call_start(t->g, t->s, &req, on_deadline, t);
+}
+
+/* The pod's deadline was moved: an agent that would end before it is told. One whose timer is later
+ * does no harm; and where nothing was moved the two differ by clocks alone. */
+static void mend_deadline(struct tender *t)
+{
+    const struct session *s = t->s;
+    int64_t left_ms = s->deadline_wall_ms - wall_ms(t);
+    if (t->deadline_call || s->activity.quiesced || s->deadline_wall_ms <= t->agreed_wall_ms)
+        return;
+    if (s->activity.left_ms != 0 && s->activity.left_ms + DEADLINE_SKEW_MS < left_ms)
+        tell_deadline(t, left_ms);
+    else
+        t->agreed_wall_ms = s->deadline_wall_ms;
 }
 
 /* -- what the agent says -- */
@@ -200,6 +244,7 @@ static void on_polled(int status, struct slice body, const struct err *err, void
     t->retry_ms = RETRY_FIRST_MS;
     if (!take_activity(t, &a))
         return;
+    mend_deadline(t);
     begin_copy(t);
     begin_call(t);
     check_due(t); /* last: may end the tender */
@@ -260,6 +305,7 @@ static void start_agent(struct tender *t)
                                            .body = buf_slice(&body),
                                            .total_ms = START_CALL_MS};
     t->call = agent_call_start(t->g, t->s, &req, on_started, t);
+    t->agreed_wall_ms = t->s->deadline_wall_ms;
     buf_fini(&body);
 }
 
@@ -341,6 +387,9 @@ static void check_due(struct tender *t)
     const char *word = session_due(t->s, now_ms(t), wall_ms(t), &in_ms);
     if (word && must_wait(t, word)) {
         timer_start(t->g->world, t->due_timer, REFUSED_PAUSE_MS, 0);
+    } else if (word && cause_of(word) == ENDING_DEADLINE) {
+        deadline_check_start(t->g, t->s);
+        timer_start(t->g->world, t->due_timer, DEADLINE_AGAIN_MS, 0);
     } else if (word) {
         ending_start(t->g, t->s, cause_of(word));
     } else if (is_unschedulable(t)) {
@@ -386,6 +435,7 @@ void tender_start(struct gateway *g, struct session *s)
     t->g = g;
     t->s = session_ref(s);
     t->begun_ms = world_now_ms(g->world);
+    t->agreed_wall_ms = s->deadline_wall_ms;
     t->retry_ms = RETRY_FIRST_MS;
     t->copy_retry_ms = COPY_RETRY_FIRST_MS;
     t->call_timer = timer_new(g->world, on_call_timer, t);

@@ -42,6 +42,7 @@ class Cluster:
         self.agents = {}  # by session id, the last one made
         self.rules = []
         self.events = []  # of pods: (version, event)
+        self.silent = False  # watches lag: they are told nothing
         self.closed = False
         self.version = itertools.count(10)
         self.hosts = itertools.count(2)
@@ -87,6 +88,8 @@ class Cluster:
                     connection.sendall(b"%x\r\n%s\r\n" % (len(line), line))
 
     def tell(self, kind, pod):
+        if self.silent:
+            return
         self.events.append((int(pod["metadata"]["resourceVersion"]), {"type": kind, "object": json.loads(json.dumps(pod))}))
         self.happened.notify_all()
 
@@ -141,6 +144,16 @@ class Cluster:
             pod["metadata"]["resourceVersion"] = str(next(self.version))
             self.agents[name].close()
             self.tell("DELETED", pod)
+
+    def deadline(self, name):
+        return self.pods[name]["metadata"]["annotations"]["spillway.dev/deadline"]
+
+    def set_deadline(self, name, seconds):
+        """As another gateway would, that many seconds from now."""
+        at = time.time() + seconds
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+        with self.lock:
+            self.patch(self.pods[name], {"metadata": {"annotations": {"spillway.dev/deadline": text}}})
 
     def close(self):
         with self.happened:
