@@ -26,8 +26,8 @@ GONE_SECONDS = 60
 BACK_SECONDS = 60
 SESSIONS_MAX = 200
 OVERFLOW = 3  # sessions that are to be seen in the cloud
-LIFE_WITHOUT_STORE = 40  # s; the deadline of sessions without Redis
-LINGER_PASSED = 10  # s; twice what ./run sets
+LIFE_WITHOUT_STORE = 30  # s; the deadline of sessions without Redis
+LINGER_PASSED = 8  # s; ./run sets 5
 
 
 class Broken(Exception):
