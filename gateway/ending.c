@@ -382,6 +382,10 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
 static void on_routed(const struct route_answer *a, const struct err *err, void *user)
 {
     struct ending *e = user;
+    if (e->dead) {
+        free_now(e);
+        return;
+    }
     e->moved = !err && a->found && a->record.state != ROUTE_GONE &&
                strcmp(a->record.epoch, e->s->epoch) != 0;
     result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
