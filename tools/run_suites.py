@@ -25,11 +25,13 @@ SECOND_LOOK_MAX = 8  # more than that is no accident
 SUM = re.compile(r"(\d+) passed, (\d+) failed\n?")
 
 
-def by_pytest(folder):
-    """A suite's commands for a preset: (command, working directory) pairs."""
+def by_pytest(folder, files="test_*.py", without=()):
+    """A suite's commands for a preset: (command, working directory) pairs. `files`: a pattern; `without`: names."""
     def commands(preset, report):
-        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={report.with_suffix('.cache')}", f"--junitxml={report}", "."],
-                 TREE / "tests" / folder)]
+        where = TREE / "tests" / folder
+        chosen = sorted(path.name for path in where.glob(files) if path.name not in without)
+        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={report.with_suffix('.cache')}", f"--junitxml={report}",
+                  *chosen], where)]
     return commands
 
 
@@ -58,6 +60,8 @@ def kubernetes(preset, report):
             (["env", "SPILLWAY_E2E_KUBERNETES=1", *run, *e2e], TREE / "tests/e2e")]
 
 
+# Files of e2e that are for the suite `faults` alone: they wait for time-outs and deadlines.
+SLOW_FAULTS = [f"test_faults_{what}.py" for what in ("api_server", "clock", "metrics", "network", "remote", "watch")]
 KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kubernetes/build"])
 
 
@@ -91,7 +95,9 @@ SUITES = {
                    needs=([TREE / "tools/packages", "bench"],), fixed=True),
     "prometheus": Suite("release", by_pytest("prometheus"), 15, "a real Prometheus with the rules and the dashboard of deploy/ on a site",
                         default=False, needs=([TREE / "tools/packages", "prometheus"],)),
-    "e2e": Suite("release", by_pytest("e2e"), 30, "the whole system, started by ./run", second_look=True),
+    "faults": Suite("release", by_pytest("e2e", files="test_faults_*.py"), 45, "every part and every way between parts fails in every way",
+                    default=False, second_look=True),
+    "e2e": Suite("release", by_pytest("e2e", without=SLOW_FAULTS), 30, "the whole system, started by ./run", second_look=True),
 }
 
 
