@@ -369,7 +369,11 @@ static void take_located(struct request *r, const struct located *where)
 static void on_located(const struct located *where, const struct err *err, void *user)
 {
     struct request *r = user;
-    if (err && r->on_unlocated)
+    struct err gone;
+    if (http_exchange_gone(r->x)) { /* nobody waits: a session would be for nobody */
+        err_set(&gone, ERR_REQUEST_TIMEOUT, "the client went away");
+        request_problem(r, &gone);
+    } else if (err && r->on_unlocated)
         r->on_unlocated(r, err);
     else if (err)
         request_problem(r, err);
