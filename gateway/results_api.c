@@ -100,8 +100,8 @@ static void result_of_unheard(struct request *r)
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
     if (is_going(s) || s->spec.again) /* or of an earlier session of this id */
         result_reply_stored(r, r->execution_id, &r->query, result_missing);
-    else if (s->activity_seen_ms == 0 && (s->pod_ready || !s->placed_here))
-        /* The watch may be late, and another gateway's clients have used it already. */
+    else if (s->activity_seen_ms == 0)
+        /* The watch may be late, and the clients of another gateway have used it already. */
         request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
     else
         no_such_execution(r);
