@@ -31,7 +31,7 @@ static void maybe_free(struct http_connection *c)
         return;
     http_server_forget(c);
     http_parser_free(&c->parser);
-    http_exchange_reset(&c->x);
+    http_exchange_fini(&c->x);
     http_out_fini(&c->out);
     http_in_clear(&c->in);
     free(c);

@@ -165,6 +165,7 @@ void http_connection_body_clock(struct http_connection *c, bool running);
 /* ---- http_exchange.c ---- */
 void http_exchange_init(struct http_exchange *x);
 void http_exchange_reset(struct http_exchange *x);
+void http_exchange_fini(struct http_exchange *x);
 void http_exchange_take_body(struct http_exchange *x, struct slice piece);
 /* Calls what is due to the handler: end of the body, client gone, drained. True when something was
  * called. */
@@ -172,7 +173,7 @@ bool http_exchange_tell(struct http_exchange *x);
 bool http_exchange_is_due(const struct http_exchange *x);
 
 /* ---- http_reply.c ---- */
-/* As http_reply_header() for bytes that were parsed as a field. */
+/* As http_reply_header() for bytes that were parsed as a field, and so are clean. */
 void http_reply_field(struct http_exchange *x, struct slice name, struct slice value);
 
 /* ---- http_server.c ---- */

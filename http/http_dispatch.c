@@ -87,7 +87,9 @@ static bool fits(const char *pattern, const struct segments *path, struct match 
             m->score |= bit;
             continue;
         }
-        const char *close = strchr(pattern, '}');
+        const char *close = pattern; /* a name is short: a call would cost more than the loop */
+        while (*close != '}')
+            close++;
         if (close[-1] == '.') { /* {name...} */
             add_param(m, (struct slice){have.at, (size_t)(path->end - have.at)});
             return have.at < path->end;

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include <stdio.h>
 
+#define KEEP_BYTES ((size_t)1024) /* of an exchange's memory for the next on its connection */
+
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 void http_exchange_init(struct http_exchange *x)
@@ -34,10 +36,17 @@ void http_exchange_reset(struct http_exchange *x)
     x->reply_bodyless = false;
     x->reply_left = -1;
     buf_fini(&x->collect);
-    if (x->fields.cap > 0) {
+    if (x->fields.cap > KEEP_BYTES) {
         buf_fini(&x->fields);
         buf_init(&x->fields, HTTP_FIELDS_MAX);
     }
+    buf_clear(&x->fields);
+}
+
+void http_exchange_fini(struct http_exchange *x)
+{
+    buf_fini(&x->collect);
+    buf_fini(&x->fields);
 }
 
 /* ---- plain questions ---- */

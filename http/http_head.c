@@ -10,6 +10,12 @@ struct slice http_head_get(const struct http_head *h, const char *name)
     return (struct slice){NULL, 0};
 }
 
+bool http_text_is_clean(struct slice text)
+{
+    return memchr(text.at, '\r', text.len) == NULL && memchr(text.at, '\n', text.len) == NULL &&
+           memchr(text.at, '\0', text.len) == NULL;
+}
+
 unsigned http_head_count(const struct http_head *h, const char *name)
 {
     unsigned count = 0;

@@ -54,6 +54,9 @@ struct http_head {
 
 /* First field of that name, {NULL,0} when absent. */
 struct slice http_head_get(const struct http_head *h, const char *name);
+/* Whether it may stand in a line of a head. What was parsed as a field is; it is not looked at
+ * again when it passes. */
+bool http_text_is_clean(struct slice text);
 unsigned http_head_count(const struct http_head *h, const char *name);
 
 /* A query parameter, percent-decoded into `out` (terminated). False when absent; -err in *bad when

@@ -1,7 +1,7 @@
 /* http_reply.h - the reply side of an exchange: one-shot, or streamed with back-pressure.
  *
  * Exactly one of http_reply(), http_reply_json(), problem_reply() or begin…end/abort ends an
- * exchange; the exchange is gone for the caller when the ending call returns. Header names and
+ * exchange; the exchange is gone for the caller when the ending call returns. Names are ours;
  * values with CR, LF or NUL are a broken invariant. */
 #pragma once
 #include "http/http_server.h"

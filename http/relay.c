@@ -47,8 +47,10 @@ static struct http_header *request_fields(const struct http_head *head,
         if (relay_field_goes_in(head->headers, head->header_count, name) && !is_added(req, name))
             out[n++] = head->headers[i];
     }
-    for (unsigned i = 0; i < req->header_count; i++)
+    for (unsigned i = 0; i < req->header_count; i++) {
+        INVARIANT(http_text_is_clean(req->headers[i].value));
         out[n++] = req->headers[i];
+    }
     if (head->path.len <= PROBLEM_INSTANCE_MAX)
         out[n++] = (struct http_header){slice_of(PROBLEM_INSTANCE_FIELD), head->path};
     *count = n;

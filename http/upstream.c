@@ -184,17 +184,11 @@ static void on_queue_tick(void *user)
 
 /* ---- the request's head ---- */
 
-static void add_clean(struct buf *out, struct slice s)
-{
-    INVARIANT(memchr(s.at, '\r', s.len) == NULL && memchr(s.at, '\n', s.len) == NULL);
-    buf_add(out, s.at, s.len);
-}
-
 static void add_field(struct buf *out, const struct http_header *h)
 {
-    add_clean(out, h->name);
+    buf_add(out, h->name.at, h->name.len);
     buf_add(out, ": ", 2);
-    add_clean(out, h->value);
+    buf_add(out, h->value.at, h->value.len);
     buf_add(out, "\r\n", 2);
 }
 
@@ -213,10 +207,10 @@ static void add_framing(struct upstream_call *call, const struct upstream_reques
 
 static void write_head(struct upstream_call *call, const struct upstream_request *req)
 {
-    INVARIANT(req->method != HTTP_METHOD_OTHER);
+    INVARIANT(req->method != HTTP_METHOD_OTHER && http_text_is_clean(req->target));
     buf_add_text(&call->head, http_method_text(req->method));
     buf_add(&call->head, " ", 1);
-    add_clean(&call->head, req->target);
+    buf_add(&call->head, req->target.at, req->target.len);
     buf_add(&call->head, call->target->host_line, call->target->host_line_len);
     for (unsigned i = 0; i < req->header_count; i++)
         add_field(&call->head, &req->headers[i]);

@@ -35,8 +35,9 @@ struct upstream_target {
 
 struct upstream_request {
     enum http_method method;
-    struct slice target;               /* path?query, copied */
-    const struct http_header *headers; /* copied; Host and framing are added here */
+    struct slice target; /* path?query, copied */
+    const struct http_header
+        *headers; /* clean (http_message.h); copied; Host and framing are added */
     unsigned header_count;
     struct slice body;      /* whole body, copied; or … */
     bool body_streamed;     /* … comes by upstream_write(); */

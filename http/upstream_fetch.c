@@ -71,6 +71,8 @@ int upstream_fetch_start(struct upstream *u, const struct upstream_target *targe
                          struct err *err)
 {
     struct upstream_fetch *f = mem_alloc(sizeof(*f));
+    for (unsigned i = 0; i < req->header_count; i++)
+        INVARIANT(http_text_is_clean(req->headers[i].value));
     f->fn = fn;
     f->user = user;
     buf_init(&f->body, body_max);
