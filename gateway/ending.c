@@ -527,6 +527,8 @@ static void set_reason(struct ending *e)
     snprintf(s->reason, sizeof(s->reason), "%s", by_pod ? s->pod_trouble : c->word);
     snprintf(s->message, sizeof(s->message), "%s",
              by_pod && *s->pod_message ? s->pod_message : c->message);
+    if (e->cause == ENDING_PACKAGES)
+        snprintf(s->message, sizeof(s->message), "%.48s: %.200s", c->message, s->activity.setup);
 }
 
 /* Another cause while one is being worked on: what is forced wins over what asks. */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "clusters/quantity.h"
+#include "gateway/packages.h"
 #include "gateway/session_id.h"
 
 #include <stdio.h>
@@ -101,6 +102,10 @@ static int read_environment(struct environment *e, const char *name, const struc
         rc = read_quantity(resources, "disk", false, &e->disk_bytes, err);
     if (rc == 0)
         rc = read_aliases(e, json_get(from, "aliases"), err);
+    if (rc == 0 && packages_read(from, &e->packages, err) < 0) {
+        err->code = ERR_CONFIG;
+        return -ERR_CONFIG;
+    }
     return rc == 0 ? read_languages(e, json_get(from, "languages"), err) : rc;
 }
 
@@ -178,6 +183,8 @@ void environments_free(struct environments **e)
 {
     if (!*e)
         return;
+    for (size_t i = 0; i < (*e)->count; i++)
+        json_free((*e)->items[i].packages);
     free((*e)->items);
     free((*e)->aliases);
     free(*e);

@@ -24,6 +24,7 @@ struct environment {
     int64_t memory_bytes;
     int64_t disk_bytes;
     int64_t pids;
+    struct json_t *packages; /* packages.h; NULL: none */
 };
 
 struct environments *environments_read(const char *path, struct err *err) CHECK_RESULT;

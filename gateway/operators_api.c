@@ -4,6 +4,7 @@
 #include "clusters/kube_object.h"
 #include "clusters/kube_store.h"
 #include "gateway/environments.h"
+#include "gateway/packages.h"
 #include "gateway/remote_forward.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
@@ -53,6 +54,7 @@ static struct json_t *environment_json(const struct environment *e)
     json_set(j, "languages", languages);
     json_set(j, "resources", session_spec_resources(&amounts));
     json_set_int(j, "pids", e->pids);
+    packages_put(e->packages, j);
     return j;
 }
 

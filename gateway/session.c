@@ -218,6 +218,13 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
         .left_ms = left_ms == -1 ? 0 : left_ms,
         .unstored = json_is_array(unstored) ? json_ref(unstored) : json_new_array(),
     };
+    const struct json_t *setup = json_get(j, "setup");
+    out->setting_up = strcmp(json_get_text(setup, "state", ""), "running") == 0;
+    out->setup_failed = strcmp(json_get_text(setup, "state", ""), "failed") == 0;
+    PUT(out->setup, json_get_text(setup, "line", ""));
+    if (out->setup_failed && strcmp(json_get_text(setup, "status", ""), "timeout") == 0)
+        snprintf(out->setup, sizeof(out->setup), "that took too long; its last words were: %.200s",
+                 json_get_text(setup, "line", ""));
     PUT(out->last_execution, json_get_text(j, "last_execution", ""));
     PUT(out->tender, json_get_text(j, "tender", ""));
     PUT(out->epoch, json_get_text(j, "epoch", ""));

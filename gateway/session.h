@@ -41,7 +41,8 @@ struct session;
 enum session_state { SESSION_STATES(FSM_ENUM) SESSION_STATE_COUNT };
 
 /* Why a session ended, on the wire. */
-#define SESSION_REASON_SIZE 32
+#define SESSION_REASON_SIZE  32
+#define SESSION_MESSAGE_SIZE 256
 
 typedef void session_waiter_f(void *user);
 
@@ -65,6 +66,8 @@ struct session_activity {
     char last_execution[EXECUTION_ID_SIZE]; /* "": none */
     char tender[EXECUTION_ID_SIZE];
     char epoch[33];
+    bool setting_up, setup_failed; /* it installs packages first; that was in vain */
+    char setup[SESSION_MESSAGE_SIZE];
     struct json_t *unstored; /* array; owned */
 };
 
@@ -90,10 +93,10 @@ struct session {
     int64_t unschedulable_since_ms;        /* 0: it is not */
     char pod_trouble[SESSION_REASON_SIZE]; /* reason that the pod itself gives: oom_killed, evicted,
                                               … */
-    char pod_message[256];
+    char pod_message[SESSION_MESSAGE_SIZE];
 
     char reason[SESSION_REASON_SIZE]; /* of the end */
-    char message[256];
+    char message[SESSION_MESSAGE_SIZE];
     struct err failure; /* placement: what whoever waits for it is told */
 
     int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;

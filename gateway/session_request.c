@@ -4,6 +4,7 @@
 #include "clusters/quantity.h"
 #include "gateway/environments.h"
 #include "gateway/gateway_config.h"
+#include "gateway/packages.h"
 
 #include <stdio.h>
 
@@ -155,6 +156,12 @@ static int read_env(struct session_request *r, const struct json_t *body, struct
     return 0;
 }
 
+/* The environment's, and what this session wants besides. */
+static int read_packages(struct session_request *r, const struct json_t *body, struct err *err)
+{
+    return packages_join(r->environment->packages, body, &r->spec.packages, err);
+}
+
 static bool is_deeper(const struct json_t *j, int levels)
 {
     const char *key;
@@ -252,8 +259,9 @@ static int read_all(struct session_request *r, const struct json_t *body,
                     const struct session_request_defaults *d, struct err *err)
 {
     static const char *const KNOWN[] = {
-        "session_id", "environment", "timeout_seconds", "idle_timeout_seconds", "resources",
-        "env",        "cleanup",     "placement",       "runtime_class",        "metadata"};
+        "session_id",    "environment", "timeout_seconds", "idle_timeout_seconds",
+        "resources",     "env",         "cleanup",         "placement",
+        "runtime_class", "metadata",    "requirements",    "npm"};
     const struct gateway_limits *l = d->limits;
     int rc = refuse_unknown(body, KNOWN, ARRAY_LEN(KNOWN), "body", err);
     if (rc == 0)
@@ -268,6 +276,8 @@ static int read_all(struct session_request *r, const struct json_t *body,
         rc = read_resources(&r->spec, body, l, err);
     if (rc == 0)
         rc = read_env(r, body, err);
+    if (rc == 0)
+        rc = read_packages(r, body, err);
     return rc == 0 ? read_metadata(&r->spec, body, err) : rc;
 }
 

@@ -7,7 +7,8 @@
 void session_spec_fini(struct session_spec *s)
 {
     json_free(s->metadata);
-    s->metadata = NULL;
+    json_free(s->packages);
+    s->metadata = s->packages = NULL;
 }
 
 void session_spec_copy(struct session_spec *to, const struct session_spec *from)
@@ -15,6 +16,8 @@ void session_spec_copy(struct session_spec *to, const struct session_spec *from)
     *to = *from;
     if (to->metadata)
         to->metadata = json_ref(to->metadata);
+    if (to->packages)
+        to->packages = json_ref(to->packages);
 }
 
 const char *session_cleanup_name(enum session_cleanup c)
@@ -53,6 +56,8 @@ struct json_t *session_spec_to_json(const struct session_spec *s)
                         "disk_bytes", s->disk_bytes));
     json_set_text(j, "runtime_class", *s->runtime_class ? s->runtime_class : NULL);
     json_set(j, "metadata", s->metadata ? json_ref(s->metadata) : json_new_object());
+    if (s->packages)
+        json_set(j, "packages", json_ref(s->packages));
     json_set_text(j, "placement_reason", s->placement_reason);
     if (*s->origin)
         json_set_text(j, "origin", s->origin);
@@ -94,6 +99,8 @@ int session_spec_from_text(struct session_spec *s, const char *text, struct err 
     s->again = json_true(json_get(j, "again"));
     if (json_is_object(metadata) && json_count(metadata) > 0)
         s->metadata = json_copy(metadata);
+    if (json_is_object(json_get(j, "packages")))
+        s->packages = json_copy(json_get(j, "packages"));
     json_free(j);
     return 0;
 }

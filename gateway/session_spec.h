@@ -1,7 +1,7 @@
 /* session_spec.h - what a session was asked to be, with every default filled in; kept on its pod
  * (annotation spillway.dev/spec). Pure.
  *
- * Ownership: the spec owns its metadata; session_spec_fini() drops it. */
+ * Ownership: the spec owns its metadata and packages; session_spec_fini() drops it. */
 #pragma once
 #include "base/err.h"
 #include <stdint.h>
@@ -26,6 +26,7 @@ struct session_spec {
     bool has_env;            /* the agent waits for variables that only the creator knows */
     bool again; /* an earlier session of this id ran here: execution ids may be known already */
     struct json_t *metadata; /* object or NULL */
+    struct json_t *packages; /* packages.h; NULL: none */
 };
 
 void session_spec_fini(struct session_spec *s);

@@ -4,6 +4,8 @@
 #include "clusters/kube_object.h"
 #include "gateway/session.h"
 
+#include <stdio.h>
+
 static void set_time(struct json_t *j, const char *key, int64_t wall_ms)
 {
     char text[32];
@@ -17,12 +19,23 @@ static void set_or_null(struct json_t *j, const char *key, const char *text)
     json_set_text(j, key, *text ? text : NULL);
 }
 
-/* While it lives, what troubles its pod is said too, so that a client that waits learns why. */
+static void set_installing(struct json_t *j, const char *line)
+{
+    char text[SESSION_MESSAGE_SIZE + 32];
+    snprintf(text, sizeof(text), "installing packages: %s", line);
+    json_set_text(j, "message", text);
+}
+
+/* While it lives, what troubles its pod is said too, and what it installs, so that a client that
+ * waits learns why. */
 static void set_reason(struct json_t *j, const struct session *s)
 {
     bool over = session_is_over(s) || session_state(s) == SESSION_STOPPING;
     set_or_null(j, "reason", over ? s->reason : s->pod_trouble);
-    set_or_null(j, "message", over ? s->message : (*s->pod_trouble ? s->pod_message : ""));
+    if (over || !s->activity.setting_up)
+        set_or_null(j, "message", over ? s->message : (*s->pod_trouble ? s->pod_message : ""));
+    else
+        set_installing(j, s->activity.setup);
 }
 
 static struct json_t *pod_of(const struct session *s)

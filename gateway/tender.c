@@ -9,6 +9,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/packages.h"
 #include "gateway/record_copy.h"
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
@@ -32,6 +33,7 @@
 #define COPY_RETRY_MAX_MS   2000
 #define UNSCHEDULABLE_MS    3000  /* a scheduler may change its mind for so long */
 #define REFUSED_PAUSE_MS    250   /* behind an agent's refusal to end */
+#define SETUP_SILENCE_MS    15000 /* of an agent that installs packages */
 #define ENV_PATIENCE_MS     15000 /* for the creator, the only one who knows the session's env */
 
 #define STATES(X)                                                                                  \
@@ -278,6 +280,10 @@ static void on_started(int status, struct slice body, const struct err *err, voi
     }
     if (!take_activity(t, &a))
         return;
+    if (t->s->activity.setup_failed) {
+        ending_start(t->g, t->s, ENDING_PACKAGES);
+        return;
+    }
     if (!session_is_started(t->s)) {
         call_again(t, START_RETRY_MAX);
         return;
@@ -298,6 +304,7 @@ static void start_agent(struct tender *t)
     json_set_text(j, "epoch", t->s->epoch);
     json_set(j, "env", t->s->env ? json_ref(t->s->env) : json_new_object());
     json_set_int(j, "deadline_ms", left_ms > 1 ? left_ms : 1);
+    packages_put(t->s->spec.packages, j);
     json_print(j, &body);
     json_free(j);
     const struct agent_call_request req = {.method = HTTP_METHOD_POST,
@@ -336,9 +343,17 @@ static void on_call_timer(void *user)
 
 /* -- when it is over -- */
 
+/* The agent ends that in time by itself, if it is still there. */
+static bool is_setting_up(const struct tender *t)
+{
+    return t->s->activity.setting_up && now_ms(t) - t->s->activity_seen_ms < SETUP_SILENCE_MS;
+}
+
 static bool is_start_overdue(const struct tender *t)
 {
     const struct session *s = t->s;
+    if (is_setting_up(t))
+        return false;
     if (!session_is_unstarted(s, t->begun_ms))
         return false;
     if (s->created_wall_ms > 0 && wall_ms(t) - s->created_wall_ms > t->g->conf.limits.start_ms)

@@ -35,6 +35,7 @@ def parse(arguments):
     parser.add_argument("--without-redis", action="store_true", help="Redis is not started: the rest does without, and shows it")
     parser.add_argument("--environments", default=ENVIRONMENTS, metavar="A,B", help="what sessions can start from (python); sandbox/images/build "
                                                                                     "--list names them all, each made once, which takes minutes")
+    parser.add_argument("--packages", metavar="DIR", help="wheels and npm tarballs that sessions may ask to be installed")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
     parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
                                                                   "use: minutes, and up to 8 GB below SPILLWAY_CACHE_DIR)")
@@ -43,6 +44,8 @@ def parse(arguments):
         parser.error("--once is the demonstration; it does not go with --no-demo")
     if not 1 <= options.slots <= 1000 or not 1 <= options.cloud_slots <= 1000 or not 1 <= options.gateways <= 64:
         parser.error("--slots and --cloud-slots are 1 to 1000, --gateways 1 to 64")
+    if options.packages and not os.path.isdir(options.packages):
+        parser.error(f"--packages: there is no folder {options.packages}")
     if options.sites is None:
         options.sites = "local" if options.kubernetes else "local,cloud"
     if options.kubernetes and options.sites != "local":
@@ -96,9 +99,9 @@ class Launcher:
             remotes.append({"name": "cloud", "url": f"https://{AWAY_ADDRESS}:{PORT}", "token_file": str(token_file),
                             "ca_file": str(keys / "ca.pem"), "cert_file": str(keys / "client.pem"), "key_file": str(keys / "client.key")})
             self.sites.append(Site("cloud", self.run, programs, images, open_listener(0), 1, self.options.cloud_slots,
-                                   door_for_sites=entrance, with_redis=not self.options.without_redis))
+                                   door_for_sites=entrance, with_redis=not self.options.without_redis, packages=self.options.packages))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
-                               self.options.kubernetes, remotes, with_redis=not self.options.without_redis))
+                               self.options.kubernetes, remotes, with_redis=not self.options.without_redis, packages=self.options.packages))
         if remotes:
             cloud, local = self.sites
             join((local.name, local.namespace), (cloud.name, cloud.namespace))

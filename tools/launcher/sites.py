@@ -161,10 +161,12 @@ class Site:
     """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop().
 
     remotes: rows of the gateways' setting `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where
-    gateways of other sites come in. with_redis: without it nobody listens where the gateways look for it.
+    gateways of other sites come in. with_redis: without it nobody listens where the gateways look for it. packages: a folder
+    of wheels and npm tarballs that sessions may ask for.
     """
 
-    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None, with_redis=True):
+    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None, with_redis=True,
+                 packages=None):
         self.name = name
         self.prefix = "" if name == "local" else f"{name}-"
         self.slots = slots
@@ -173,6 +175,7 @@ class Site:
         self.run = run
         self.programs = Path(programs)
         self.images = images
+        self.packages = packages
         self.directory = run.path / name
         self.directory.mkdir(mode=0o711)
         self.directory.chmod(0o711)
@@ -200,6 +203,8 @@ class Site:
         """What a pod finds under /spillway, a copy: a build does not change a run. Read by any user."""
         target = self.directory / "agent"
         shutil.copytree(self.programs.parent / "spillway-agent-dir", target)
+        if self.packages:
+            shutil.copytree(self.packages, target / "packages")
         for path in [target, *target.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
