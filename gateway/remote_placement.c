@@ -461,7 +461,7 @@ static void on_removed(const struct kube_result *r, void *user)
     bool gone = r->err && (r->err->code == ERR_NOT_FOUND || r->err->code == ERR_CONFLICT);
     if (gone)
         p->s->pod_gone = true;
-    if (gone)
+    if (p->s->pod_gone) /* the watch may have said so before this answer came */
         create(p);
     else if (r->err)
         go_on_later(p, remove_pod, RETRY_MS);
