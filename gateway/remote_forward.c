@@ -187,13 +187,15 @@ static void send_exec(struct request *r)
 {
     char target[192], key[EXECUTION_ID_SIZE];
     struct remote *remote = remotes_get(r->g->remotes, r->s->site);
+    /* In the client's spelling: a problem names the path that was asked for. */
+    bool is_long = slice_starts_with(http_exchange_head(r->x)->path, "/api/");
     /* An id in any case: what a connection makes unsure can be asked for, or sent again. */
     if (r->key_given)
         snprintf(key, sizeof(key), "%s", r->execution_id);
     else
         world_random_hex(r->g->world, key, 16);
-    snprintf(target, sizeof(target), "/api/v1/sessions/%s/exec/%s?wait=%lld", r->id, r->language,
-             (long long)r->wait_s);
+    snprintf(target, sizeof(target), "%s/%s/exec/%s?wait=%lld", is_long ? "/api/v1/sessions" : "",
+             r->id, r->language, (long long)r->wait_s);
     start(r, remote,
           &(struct how){.method = "POST",
                         .target = target,

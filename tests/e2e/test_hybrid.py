@@ -105,6 +105,13 @@ def test_fields_say_where(sites):
             assert len([1 for name, _ in reply.headers if name.lower() == "spillway-site"]) == 1
 
 
+def test_a_problem_names_the_path_that_was_asked_for(sites):
+    far = sites.remote_session()
+    for path in (f"/{far.id}/exec/python", f"/api/v1/sessions/{far.id}/exec/python", f"/{far.id}/files/download/none"):
+        reply = sites.client.get(path) if path.endswith("none") else sites.client.post(path, {"code": "1", "cwd": "/no/such/folder"})
+        assert problems.check(reply, reply.status)["instance"] == path
+
+
 def test_wishes(sites):
     for wish, site in (("cloud", "cloud"), ("remote", "cloud"), ("local", "local")):
         session = sites.local_session() if wish == "local" else sites.remote_session()
