@@ -62,6 +62,10 @@ def kubernetes(preset, report):
 
 # Files of e2e that are for the suite `faults` alone: they wait for time-outs and deadlines.
 SLOW_FAULTS = [f"test_faults_{what}.py" for what in ("api_server", "clock", "metrics", "network", "remote", "watch")]
+def schema(preset, report):
+    return [([TREE / "tests/schema/run", "--report", report], TREE)]
+
+
 KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kubernetes/build"])
 
 
@@ -97,6 +101,8 @@ SUITES = {
                         default=False, needs=([TREE / "tools/packages", "prometheus"],)),
     "faults": Suite("release", by_pytest("e2e", files="test_faults_*.py"), 45, "every part and every way between parts fails in every way",
                     default=False, second_look=True),
+    "schema": Suite("release", schema, 15, "every call of /openapi.json with made-up values, by schemathesis (from PyPI)", default=False,
+                    needs=([TREE / "tools/packages", "schema"], [TREE / "tests/schema/venv"])),
     "e2e": Suite("release", by_pytest("e2e", without=SLOW_FAULTS), 30, "the whole system, started by ./run", second_look=True),
 }
 

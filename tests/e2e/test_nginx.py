@@ -1,8 +1,14 @@
 """nginx in front: one gateway for one session, and errors that look like ours."""
+import contextlib
+import os
+import signal
 import uuid
 
-from harness import problems
+import yaml
+from harness import problems, processes
+from harness.background import together
 from harness.client import Client, raw
+from harness.runs import tell, until_told
 from harness.session import Session, new_id
 from harness.wait import until
 
@@ -50,6 +56,69 @@ def test_any_gateway_serves_any_session(site, make_session):
     assert len(listed) == len(site.gateways)
 
 
+def test_two_ids_in_fields_are_refused(client):
+    name, other = new_id(), new_id()
+    for target in (f"/{name}/status", "/api/v1/sessions"):
+        fields = f"Host: x\r\nX-Session-Id: {name}\r\nX-Session-Id: {other}\r\nConnection: close\r\n\r\n"
+        answer = raw(client, f"GET {target} HTTP/1.1\r\n{fields}".encode())
+        assert answer.startswith(b"HTTP/1.1 400 ") and b"more than one X-Session-Id" in answer, answer
+
+
+def test_a_removed_gateways_sessions_move_and_nobody_elses(big_site):
+    """As an operator takes one out: its line out of nginx's configuration, a reload, SIGTERM. Sessions run on meanwhile."""
+    site = big_site
+    sessions = [Session(site.client) for _ in range(40)]
+    together(lambda session: session.start(cleanup="idle"), sessions, 8)
+    executions = [session.submit(until_told() + "print('end')", timeout_seconds=200) for session in sessions[:6]]
+    before = owners(site, sessions)
+    leaving = site.gateways[1]
+    with open(f"{site.state_dir}/local/{leaving['name']}.yaml", encoding="utf-8") as file:
+        address = yaml.safe_load(file)["listen"][0]
+    with without_line(site, f"server {address} "):
+        site.wait_restarted(leaving["name"], site.kill(leaving["name"], signal.SIGTERM))  # the launcher starts it again: nobody asks it
+        after = owners(site, sessions)
+        moved = {name for name in before if before[name] != after[name]}
+        assert moved == {name for name, owner in before.items() if owner == leaving["name"]} and moved
+        assert set(after.values()) == {entry["name"] for entry in site.gateways} - {leaving["name"]}
+        for session, execution in zip(sessions, executions):
+            tell(site.state_dir, session.id)
+            assert session.final(execution)["stdout"] == "end\n"
+    assert owners(site, sessions) == before
+    together(lambda session: session.end(), sessions, 8)
+
+
+def owners(site, sessions):
+    asked = {uuid.uuid4().hex: session for session in sessions}
+    for request, session in asked.items():
+        reply = site.client.get(f"/{session.id}/status", headers={"X-Request-Id": request})
+        assert reply.expect(200).json()["status"] in ("ready", "executing")
+    return {asked[request].id: gateway for request, gateway in site.routed(asked).items()}
+
+
+@contextlib.contextmanager
+def without_line(site, start):
+    """nginx's configuration without a line, taken by a reload; whole again afterwards."""
+    path = f"{site.state_dir}/local/nginx.conf"
+    with open(path, encoding="utf-8") as file:
+        whole = file.read()
+    less = "".join(line for line in whole.splitlines(True) if not line.strip().startswith(start))
+    assert less != whole
+    try:
+        reload(site, path, less)
+        yield
+    finally:
+        reload(site, path, whole)
+
+
+def reload(site, path, text):
+    master = site.entry("nginx")["pid"]
+    before = set(processes.descendants(master))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.kill(master, signal.SIGHUP)
+    until(lambda: (now := set(processes.descendants(master))) and not now & before, 60, "nginx has taken its configuration", every=0.05)
+
+
 def test_admin_paths_are_not_served_in_front(client):
     for path in ("/metrics", "/debug/sessions", "/internal/x", "/debug", "/internal"):
         problems.check(client.get(path), 404, "not_found")
@@ -74,6 +143,7 @@ def test_nginxs_own_errors_are_problems(site):
         assert replies, request[:60]
         assert replies[0].status in statuses, replies
         problems.check(replies[0], replies[0].status)
+        assert (replies[0].header("Allow") is not None) == (replies[0].status == 405), replies
 
 
 def test_a_front_door_without_gateways_says_503_and_when_to_come_back(small_site):

@@ -14,7 +14,8 @@ An operator adds a language by a row in `sandbox/runtimes/languages.yaml` (its c
 `"phase": "compile"` in `error`, and the program's time counts from its begin.
 
 Only `python` is there unless `./run --environments A,B` asks for more. An alias is the environment under another name. Where a run names no environment, it gets
-one that has its language.
+one that has its language. Languages have other names too (`py`, `node`, `js`, `sh`, `c++`, `rs` …), the same in every call. What is in no environment can be
+[asked for](dependencies.md).
 
 """
 
