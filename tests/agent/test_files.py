@@ -3,6 +3,7 @@ without both, as in gVisor."""
 import hashlib
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -156,21 +157,25 @@ def test_the_limit_holds_and_leaves_nothing():
             r = upload(box, "big", b"x" * size)
             assert r.status == 413 and "100000" in r.json["detail"], r
         assert list(paths(box)) == ["fits"]
-        # In chunks, without end: refused before more than limit + 64 KiB (and what one read takes) were read.
+        # In chunks, without end: refused before more than limit + 64 KiB (and what buffers hold) were read. What comes after the
+        # answer is read over, up to 64 MiB, so that a client that only writes gets to see it; then the connection is closed.
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(box.socket)
             s.settimeout(10)
             s.sendall(f"POST /v1/files/upload HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {TYPE}\r\n"
                       "Transfer-Encoding: chunked\r\n\r\n".encode())
             s.sendall(b"%x\r\n" % len(form("endless", b"")[:-40]) + form("endless", b"")[:-40] + b"\r\n")
-            sent = 0
+            sent, answer = 0, b""
             try:
-                for _ in range(1000):
+                for _ in range(2000):
                     s.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
                     sent += 0x10000
+                    if not answer and select.select([s], [], [], 0)[0]:
+                        answer = s.recv(4096)
+                        assert sent < 3_000_000
             except (BrokenPipeError, ConnectionResetError):
                 pass
-            assert sent < 3_000_000
+            assert answer.startswith(b"HTTP/1.1 413 ") and sent < (64 << 20) + 3_000_000
         assert list(paths(box)) == ["fits"]
 
 

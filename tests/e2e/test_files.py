@@ -243,6 +243,7 @@ def test_a_hundred_megabytes(wide_site, record_property):
     record_property("down MB/s", round(len(content) / 1e6 / min(downs)))
     record_property("gateway RSS growth KiB", most - before)
     record_property("neighbour's p99 ms", round(waits[len(waits) * 99 // 100] * 1000, 1))
-    assert most - before <= 2048
+    # The sanitizers keep what was freed for a while, and look for leaks themselves.
+    assert most - before <= 2048 or os.environ.get("SPILLWAY_E2E_PRESET") == "debug"
     session.end()
     neighbour.end()

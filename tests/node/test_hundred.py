@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from manifests import pod
+from node_process import BUILD
 from test_pods import assert_nothing_left
 
 PODS = 100
@@ -63,5 +64,6 @@ def test_a_hundred_pods_leave_nothing(node):
         now, rss = measure(node)
         assert now["descriptors"] <= figures["descriptors"] + 1 and now["mounts"] == figures["mounts"] and now["threads"] <= figures["threads"] + 4, now
         memory.append(rss)
-    # The histories are bounded, and nearly full after the first wave.
-    assert memory[1] - memory[0] < 16 << 10, memory
+    # The histories are bounded, and nearly full after the first wave. The sanitizers keep what was freed for a while, and look for
+    # leaks themselves.
+    assert memory[1] - memory[0] < 16 << 10 or BUILD.name == "debug", memory
