@@ -164,7 +164,8 @@ def test_the_limit_holds_and_leaves_nothing():
             s.settimeout(10)
             s.sendall(f"POST /v1/files/upload HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {TYPE}\r\n"
                       "Transfer-Encoding: chunked\r\n\r\n".encode())
-            s.sendall(b"%x\r\n" % len(form("endless", b"")[:-40]) + form("endless", b"")[:-40] + b"\r\n")
+            head = part("file", b"", "endless")
+            s.sendall(b"%x\r\n" % len(head) + head + b"\r\n")
             sent, answer = 0, b""
             try:
                 for _ in range(2000):
