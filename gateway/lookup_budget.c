@@ -4,7 +4,9 @@
 
 #define ALL_EVERY_MS   5 /* 200 a second */
 #define SHARE_EVERY_MS 10
-#define BURST_MS       1000
+/* So much at once that a gateway which takes over hundreds of sessions from another refuses none.
+ */
+#define BURST_MS 5000
 
 static int64_t *share_of(struct lookup_budget *b, const char *tenant)
 {
