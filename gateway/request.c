@@ -129,11 +129,10 @@ void request_problemf(struct request *r, enum err_code code, const char *fmt, ..
 
 /* -- the beginning -- */
 
-/* A client's field counts as an explicit id; what nginx minted is a proposal. */
+/* A client's field counts as an explicit id. */
 static int read_header_id(struct request *r, const struct http_head *head, struct err *err)
 {
     struct slice field = http_head_get(head, "X-Session-Id");
-    bool minted = slice_eq(http_head_get(head, "Spillway-Id-Source"), "minted");
     char id[SESSION_ID_SIZE];
     if (http_head_count(head, "X-Session-Id") > 1)
         return err_set(err, ERR_ID_MISMATCH, "more than one X-Session-Id");
@@ -142,10 +141,6 @@ static int read_header_id(struct request *r, const struct http_head *head, struc
     int rc = session_id_check(field, id, err);
     if (rc < 0)
         return err_wrap(err, "X-Session-Id");
-    if (minted) {
-        snprintf(r->minted_id, sizeof(r->minted_id), "%s", id);
-        return 0;
-    }
     if (*r->explicit_id && strcmp(r->explicit_id, id) != 0)
         return err_set(err, ERR_ID_MISMATCH, "the path names '%s', X-Session-Id '%s'",
                        r->explicit_id, id);
@@ -153,9 +148,18 @@ static int read_header_id(struct request *r, const struct http_head *head, struc
     return 0;
 }
 
+/* nginx's proposal, for which it chose this gateway. */
+static int read_minted_id(struct request *r, const struct http_head *head, struct err *err)
+{
+    struct slice field = http_head_get(head, "Spillway-Minted-Id");
+    return field.at ? session_id_check(field, r->minted_id, err) : 0;
+}
+
 static int read_ids(struct request *r, const struct http_head *head, struct slice path_id,
                     struct err *err)
 {
+    if (!path_id.at && read_minted_id(r, head, err) < 0)
+        return err_wrap(err, "Spillway-Minted-Id");
     if (path_id.at) {
         int rc = session_id_check(path_id, r->explicit_id, err);
         if (rc < 0)

@@ -298,7 +298,7 @@ def test_line_ends_in_values_never_become_fields(client, neighbour):
 
 def test_a_forged_trusted_field_is_not_believed(client):
     name = new_id()
-    reply = client.post(f"/{name}", {}, headers={"Spillway-Tenant": "other", "Spillway-Hop": "9", "Spillway-Id-Source": "minted"})
+    reply = client.post(f"/{name}", {}, headers={"Spillway-Tenant": "other", "Spillway-Hop": "9", "Spillway-Minted-Id": "other"})
     assert reply.expect(201).json()["session_id"] == name
     Session(client, name).end()
 

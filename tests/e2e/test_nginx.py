@@ -58,10 +58,11 @@ def test_any_gateway_serves_any_session(site, make_session):
 
 def test_two_ids_in_fields_are_refused(client):
     name, other = new_id(), new_id()
-    for target in (f"/{name}/status", "/api/v1/sessions"):
-        fields = f"Host: x\r\nX-Session-Id: {name}\r\nX-Session-Id: {other}\r\nConnection: close\r\n\r\n"
-        answer = raw(client, f"GET {target} HTTP/1.1\r\n{fields}".encode())
-        assert answer.startswith(b"HTTP/1.1 400 ") and b"more than one X-Session-Id" in answer, answer
+    for line in (f"GET /{name}/status", f"POST /{name}", "POST /api/v1/sessions", "POST /api/run"):
+        fields = f"Host: x\r\nX-Session-Id: {name}\r\nX-Session-Id: {other}\r\nContent-Length: 0\r\n\r\n"
+        reply, = raw(client.url, f"{line} HTTP/1.1\r\n{fields}".encode())
+        problems.check(reply, 400)
+        assert "more than one X-Session-Id" in reply.json()["detail"], reply
 
 
 def test_a_removed_gateways_sessions_move_and_nobody_elses(big_site):

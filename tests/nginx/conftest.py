@@ -2,6 +2,7 @@
 import http.client
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -27,16 +28,34 @@ class Front:
         self.directory = tempfile.mkdtemp(prefix="spillway-nginx-test-")
         self.port = free_port()
         self.configuration = Path(self.directory) / "nginx.conf"
-        spec = {"directory": self.directory, "listen": [f"127.0.0.1:{self.port}"],
-                "gateways": [gateway.address for gateway in self.gateways]}
+        self.spec = {"directory": self.directory, "listen": [f"127.0.0.1:{self.port}"]}
         self.sites_port = free_port()
         if sites:
-            spec["sites"] = sites(self.sites_port)
+            self.spec["sites"] = sites(self.sites_port)
+        self.render(self.gateways)
+        self.process = subprocess.Popen(["nginx", "-e", f"{self.directory}/error.log", "-c", self.configuration])
+        self.wait_until_up()
+
+    def render(self, gateways):
+        spec = dict(self.spec, gateways=[gateway.address for gateway in gateways])
         rendered = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, check=True,
                                   capture_output=True).stdout
         self.configuration.write_text(rendered)
-        self.process = subprocess.Popen(["nginx", "-e", f"{self.directory}/error.log", "-c", self.configuration])
-        self.wait_until_up()
+
+    def workers(self):
+        return set(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
+
+    def reload(self, gateways):
+        """As an operator would; back when no worker of before is left."""
+        before = self.workers()
+        self.render(gateways)
+        self.process.send_signal(signal.SIGHUP)
+        for _ in range(3000):
+            now = self.workers()
+            if now and not now & before:
+                return
+            time.sleep(0.01)
+        raise RuntimeError("nginx did not take its new configuration")
 
     def wait_until_up(self):
         for _ in range(200):
@@ -51,7 +70,7 @@ class Front:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.putrequest(method, target, skip_accept_encoding=True)
-            for name, value in (headers or {}).items():
+            for name, value in headers.items() if isinstance(headers, dict) else headers or []:
                 connection.putheader(name, value)
             if body is not None:
                 connection.putheader("Content-Length", str(len(body)))

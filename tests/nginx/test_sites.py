@@ -90,7 +90,7 @@ def test_the_public_listener_is_no_way_in(front, keys):
     answer, _ = front.ask("GET", "/internal/v1/capacity", HOP)
     assert answer.status == 404
     _, seen = front.ask("GET", "/one/status", HOP)
-    assert not [name for name in seen["fields"] if name.startswith("spillway-") and name != "spillway-id-source"]
+    assert not [name for name in seen["fields"] if name.startswith("spillway-") and name != "spillway-minted-id"]
 
 
 def test_no_gateway_is_503(front, keys):
