@@ -18,11 +18,13 @@ void world_random(struct world *w, void *out, size_t len)
 void world_random_hex(struct world *w, char *out, size_t bytes)
 {
     static const char DIGITS[] = "0123456789abcdef";
+    unsigned char some[16];
     for (size_t i = 0; i < bytes; i++) {
-        unsigned char c;
-        world_random(w, &c, 1);
-        out[2 * i] = DIGITS[c >> 4];
-        out[2 * i + 1] = DIGITS[c & 15];
+        size_t at = i % sizeof(some);
+        if (at == 0)
+            world_random(w, some, bytes - i < sizeof(some) ? bytes - i : sizeof(some));
+        out[2 * i] = DIGITS[some[at] >> 4];
+        out[2 * i + 1] = DIGITS[some[at] & 15];
     }
     out[2 * bytes] = '\0';
 }

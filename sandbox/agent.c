@@ -97,8 +97,8 @@ void agent_reap(struct agent *a)
             other_reaped(a, pid, status);
             continue;
         }
-        execution_leader_reaped(e);
-        if (!WIFEXITED(status)) /* a leader that ends by itself leaves nobody behind */
+        bool alone = execution_leader_reaped(e);
+        if (!alone && !WIFEXITED(status)) /* one that ends by itself leaves nobody behind */
             timer_start(a->world, a->strays, 0, 0);
     }
 }

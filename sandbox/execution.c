@@ -540,13 +540,14 @@ pid_t execution_leader(const struct execution *e)
 
 /* Killed from inside, if it was before its time: what hung below it is process 1's now, and no scan
  * finds it below it any more. */
-void execution_leader_reaped(struct execution *e)
+bool execution_leader_reaped(struct execution *e)
 {
     e->leader = 0;
     if (e->fsm.state == EXECUTION_RUNNING) {
         on_report(e); /* it may have spoken before it went */
         begin_killing(e, EXECUTION_BY_LOSS);
     }
+    return e->ending.alone;
 }
 
 bool execution_is_warm(const struct execution *e)

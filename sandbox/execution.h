@@ -83,7 +83,8 @@ int execution_feed(struct execution *e, struct slice bytes, bool eof, struct err
 
 /* The leader's process while it was not reaped, else 0. */
 pid_t execution_leader(const struct execution *e);
-void execution_leader_reaped(struct execution *e);
+/* True: nothing was left below it when the code ended. */
+bool execution_leader_reaped(struct execution *e);
 bool execution_is_warm(const struct execution *e);
 bool execution_is_stored(const struct execution *e);
 void execution_set_stored(struct execution *e);

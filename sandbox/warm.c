@@ -3,14 +3,12 @@
 #include "base/mem.h"
 #include "sandbox/control_socket.h"
 #include "sandbox/fd_watch.h"
-#include "sandbox/process_tree.h"
 #include "sandbox/seccomp_filter.h"
 #include "sandbox/user_env.h"
 #include "sandbox/warm_message.h"
+#include "sandbox/warm_spare.h"
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #define FAILURES_MAX    4          /* in a row, before they were ready: this image cannot */
 #define FILL_DELAY_MS   30         /* the first call after a pod's start goes before */
 #define FILL_AGAIN_MS   200        /* something runs, or one was lost */
+#define ASK_DELAY_MS    1          /* the run that just began goes before */
 #define READY_WITHIN_MS 20000      /* on a crowded machine */
 #define LEADER_MARK     0x5a17c0de /* the leader's number in a server's filter, not known yet */
 
@@ -26,72 +25,124 @@ struct slot {
     struct warm *warm;
     const struct language *language;
     size_t skip; /* texts of the command in front of the code's file */
-    pid_t pid;   /* the server, or the leader of the one that waits; 0: none */
-    bool ready;
     int failures;
+    int64_t started_ms; /* the server, or the one that waits */
+
+    pid_t server; /* of a language that forks; 0: none */
     struct fd_watch *control;
-    struct launched launched; /* of one that waits */
-    int64_t started_ms;
+    bool server_ready;
+    struct warm_spare spare;
 };
 
 struct warm {
     struct warm_host host;
-    struct timer *fill;
+    struct timer *fill, *ask;
+    bool fills; /* the timer runs: who asks again does not put it off */
     struct slot slots[SLOTS_MAX];
     size_t count;
 };
+
+static struct world *world_of(const struct warm *w)
+{
+    return loop_world(w->host.loop);
+}
 
 static bool forks(const struct slot *s)
 {
     return s->language->warm == LANGUAGE_WARM_FORK;
 }
 
-static void close_launched(struct launched *l)
+static bool is_there(const struct slot *s)
 {
-    const int fds[] = {l->stdin_fd, l->stdout_fd, l->stderr_fd, l->value_fd, l->report_fd};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-    *l = (struct launched){0, -1, -1, -1, -1, -1};
+    return forks(s) ? s->server > 0 : warm_spare_is_there(&s->spare);
 }
 
-/* The process itself is reaped where all are. */
-static void forget(struct slot *s)
+static bool is_ready(const struct slot *s)
 {
-    if (!s->ready)
-        s->failures++;
-    s->pid = 0;
-    s->ready = false;
-    fd_watch_free(&s->control);
-    close_launched(&s->launched);
+    return forks(s) ? s->server_ready : s->spare.ready;
 }
 
+static void fill_in(struct warm *w, int64_t ms)
+{
+    if (!w->fills)
+        timer_start(world_of(w), w->fill, ms, 0);
+    w->fills = true;
+}
+
+/* Processes are reaped where all are. */
 static void drop(struct slot *s)
 {
-    if (s->pid > 0)
-        kill(s->pid, SIGKILL);
-    forget(s);
-    timer_start(loop_world(s->warm->host.loop), s->warm->fill, FILL_AGAIN_MS, 0);
+    if (!is_ready(s))
+        s->failures++;
+    warm_spare_drop(&s->spare);
+    if (s->server > 0)
+        kill(s->server, SIGKILL);
+    s->server = 0;
+    s->server_ready = false;
+    fd_watch_free(&s->control);
+    fill_in(s->warm, FILL_AGAIN_MS);
+}
+
+/* A server makes another one. */
+static void lose_spare(struct slot *s)
+{
+    if (forks(s))
+        warm_spare_drop(&s->spare);
+    else
+        drop(s);
+    fill_in(s->warm, FILL_AGAIN_MS);
 }
 
 /* -- filling -- */
 
-static void on_control(void *user)
+static void became_ready(struct slot *s)
+{
+    s->failures = 0;
+    LOG(LOG_INFO, "warm_ready", KV("language", (const char *)s->language->name));
+    warm_fill(s->warm);
+}
+
+static void on_spare(void *user)
+{
+    struct slot *s = user;
+    bool was_ready = s->spare.ready;
+    if (!warm_spare_hear(&s->spare))
+        lose_spare(s);
+    else if (!forks(s) && s->spare.ready && !was_ready)
+        became_ready(s);
+}
+
+static void ask_server(struct slot *s)
+{
+    struct err err = {0};
+    if (warm_spare_ask(&s->spare, s->warm->host.loop, fd_watch_fd(s->control), s->language->value,
+                       on_spare, s, &err) < 0)
+        LOG(LOG_WARN, "warm_failed", KV("language", (const char *)s->language->name),
+            KV("why", (const char *)err.msg));
+}
+
+static void on_ask(void *user)
+{
+    struct warm *w = user;
+    for (size_t i = 0; i < w->count; i++)
+        if (w->slots[i].server_ready && !warm_spare_is_there(&w->slots[i].spare))
+            ask_server(&w->slots[i]);
+}
+
+static void on_server(void *user)
 {
     struct slot *s = user;
     char word[16];
     ssize_t n = read(fd_watch_fd(s->control), word, sizeof(word));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n != 1 || word[0] != 'R') {
+    if (n != 1 || word[0] != 'R' || s->server_ready) {
         drop(s);
         return;
     }
-    s->ready = true;
-    s->failures = 0;
-    fd_watch_stop(s->control);
-    LOG(LOG_INFO, "warm_ready", KV("language", (const char *)s->language->name));
-    warm_fill(s->warm);
+    s->server_ready = true;
+    ask_server(s);
+    became_ready(s);
 }
 
 /* The command up to the code's file, and --warm in its place. */
@@ -107,19 +158,6 @@ static struct text_list start_command(const struct slot *s, const char *runtimes
     return c;
 }
 
-static int launch_slot(struct slot *s, struct launch *l, struct err *err)
-{
-    if (forks(s)) {
-        int rc = launcher_start_server(l, &s->pid, err);
-        return rc;
-    }
-    l->value_pipe = s->language->value;
-    int rc = launcher_start(l, &s->launched, err);
-    if (rc == 0)
-        s->pid = s->launched.leader;
-    return rc;
-}
-
 /* A server learns the filter at once; one that waits got it when it was started. */
 static bool send_filter(int fd)
 {
@@ -129,163 +167,127 @@ static bool send_filter(int fd)
     return control_socket_send(fd, bytes, NULL, 0);
 }
 
+static int start_server(struct slot *s, struct launch *l, struct err *err)
+{
+    int ours, theirs;
+    if (!control_socket_pair(&ours, &theirs))
+        return err_set_errno(err, ERR_UNAVAILABLE, errno, "cannot open a socket");
+    l->control_fd = theirs;
+    int rc = launcher_start_server(l, &s->server, err);
+    close(theirs);
+    s->control = fd_watch_new(s->warm->host.loop, ours, on_server, s);
+    fd_watch_for_read(s->control);
+    if (rc == 0 && !send_filter(ours))
+        rc = err_set(err, ERR_UNAVAILABLE, "it does not listen");
+    return rc;
+}
+
 static void start_slot(struct slot *s)
 {
     const struct warm_host *h = &s->warm->host;
     const struct text_list none = {0};
     struct err err = {0};
-    int ours, theirs;
-    if (!control_socket_pair(&ours, &theirs))
-        return;
     struct text_list command = start_command(s, h->runtimes);
     struct text_list env = user_env_make(&none, &none);
-    struct launch l = {command.items, env.items, h->workspace, false, theirs};
-    s->launched = (struct launched){0, -1, -1, -1, -1, -1};
-    int rc = launch_slot(s, &l, &err);
-    close(theirs);
+    struct launch l = {command.items, env.items, h->workspace, s->language->value, 0};
+    int rc = forks(s) ? start_server(s, &l, &err)
+                      : warm_spare_start(&s->spare, h->loop, &l, on_spare, s, &err);
     text_list_fini(&command);
     text_list_fini(&env);
-    s->control = fd_watch_new(h->loop, ours, on_control, s);
-    if (rc < 0 || (forks(s) && !send_filter(ours))) {
+    s->started_ms = world_now_ms(world_of(s->warm));
+    if (rc < 0) {
         LOG(LOG_WARN, "warm_failed", KV("language", (const char *)s->language->name),
             KV("why", (const char *)err.msg));
         drop(s);
-        return;
     }
-    s->started_ms = world_now_ms(loop_world(h->loop));
-    fd_watch_for_read(s->control);
 }
 
 static bool is_late(const struct slot *s)
 {
-    return world_now_ms(loop_world(s->warm->host.loop)) - s->started_ms > READY_WITHIN_MS;
+    return world_now_ms(world_of(s->warm)) - s->started_ms > READY_WITHIN_MS;
 }
 
 /* One at a time: the pod's share of a processor is small. */
 static void on_fill(void *user)
 {
     struct warm *w = user;
-    struct world *world = loop_world(w->host.loop);
     struct slot *next = NULL;
+    w->fills = false;
+    on_ask(w);
     for (size_t i = w->count; i > 0; i--) {
         struct slot *s = &w->slots[i - 1];
-        if (s->pid > 0 && !s->ready && !is_late(s))
+        if (is_there(s) && !is_ready(s) && !is_late(s))
             return; /* its word brings us here again */
-        if (s->pid > 0 && !s->ready)
+        if (is_there(s) && !is_ready(s))
             drop(s);
-        if (s->pid == 0 && s->failures < FAILURES_MAX)
+        if (!is_there(s) && s->failures < FAILURES_MAX)
             next = s;
     }
     if (!next)
         return;
     if (w->host.busy(w->host.user))
-        timer_start(world, w->fill, FILL_AGAIN_MS, 0);
+        fill_in(w, FILL_AGAIN_MS);
     else
         start_slot(next);
 }
 
 void warm_fill(struct warm *w)
 {
-    timer_start(loop_world(w->host.loop), w->fill, FILL_DELAY_MS, 0);
+    fill_in(w, FILL_DELAY_MS);
 }
 
 /* -- a run -- */
 
-/* Waits for the leader's first word. 1: it came; 0: nobody is there to say it, now or ever; -1: not
- * in time. */
-static int await_leader(int report_fd, int wait_ms, pid_t *leader)
-{
-    struct launch_report r;
-    struct pollfd p = {.fd = report_fd, .events = POLLIN};
-    int n;
-    do
-        n = poll(&p, 1, wait_ms);
-    while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return -1;
-    if (read(report_fd, &r, sizeof(r)) != (ssize_t)sizeof(r) || r.kind != LAUNCH_LED)
-        return 0;
-    *leader = (pid_t)r.value;
-    return 1;
-}
-
-/* All write ends of the report are the server's and the leader's: its end is the proof that neither
- * is left, so that a cold start will not be a second one. */
-static int make_certain(struct slot *s, int report_fd, pid_t *leader)
+/* It does not answer: stopped, by user code of the same session, or crowded out. It is killed, and
+ * whoever is left of it with what no leader leads; the end of its socket is the proof that a cold
+ * start will not be a second one. */
+static bool make_certain(struct slot *s, struct launched *out)
 {
     struct warm *w = s->warm;
-    pid_t server = s->pid;
+    const struct slice nothing = {0};
     LOG(LOG_WARN, "warm_does_not_answer", KV("language", (const char *)s->language->name));
-    drop(s);
-    waitpid(server, NULL, 0);
-    int rc = await_leader(report_fd, WARM_ANSWER_MS, leader);
-    for (int i = 0; rc < 0 && i < 8; i++) {
+    if (s->spare.launched.leader > 0)
+        kill(s->spare.launched.leader, SIGKILL);
+    if (s->server > 0) {
+        kill(s->server, SIGKILL);
+        waitpid(s->server, NULL, 0);
+        s->server = 0;
+    }
+    enum warm_spare_answer answer = warm_spare_give(&s->spare, nothing, WARM_ANSWER_MS, out);
+    for (int i = 0; answer == WARM_SPARE_SILENT && i < 8; i++) {
         w->host.kill_strays(w->host.user);
-        rc = await_leader(report_fd, WARM_ANSWER_MS, leader);
+        answer = warm_spare_give(&s->spare, nothing, WARM_ANSWER_MS, out);
     }
-    return rc;
+    drop(s);
+    return answer == WARM_SPARE_BEGINS;
 }
 
-static bool by_server(struct slot *s, struct slice message, struct launched *out)
+/* One that a server forks now may be taken for a stray, before its leader is known: then once more.
+ */
+static bool give(struct slot *s, struct slice message, struct launched *out)
 {
-    struct launch_pipes p;
-    struct err err = {0};
-    if (launcher_open_pipes(&p, s->language->value, &err) < 0)
-        return false;
-    pid_t leader = 0;
-    int rc = 0;
-    bool sent = control_socket_send(fd_watch_fd(s->control), message, p.theirs, LAUNCH_PIPES);
-    launcher_close(p.theirs);
-    if (sent)
-        rc = await_leader(p.ours[LAUNCH_REPORT], WARM_ANSWER_MS, &leader);
-    if (rc < 0)
-        rc = make_certain(s, p.ours[LAUNCH_REPORT], &leader);
-    else if (rc == 0)
-        drop(s);
-    if (rc <= 0) {
-        launcher_close(p.ours);
-        return false;
+    for (int tries = 0; tries < 2; tries++) {
+        if (!warm_spare_is_there(&s->spare) && forks(s))
+            ask_server(s);
+        if (!warm_spare_is_there(&s->spare))
+            break;
+        switch (warm_spare_give(&s->spare, message, WARM_ANSWER_MS, out)) {
+        case WARM_SPARE_BEGINS:
+            timer_start(world_of(s->warm), s->warm->ask, ASK_DELAY_MS, 0);
+            return true;
+        case WARM_SPARE_SILENT:
+            return make_certain(s, out);
+        case WARM_SPARE_ENDED:
+            lose_spare(s);
+        }
     }
-    *out = (struct launched){leader,
-                             p.ours[LAUNCH_STDIN],
-                             p.ours[LAUNCH_STDOUT],
-                             p.ours[LAUNCH_STDERR],
-                             p.ours[LAUNCH_VALUE],
-                             p.ours[LAUNCH_REPORT]};
-    return true;
-}
-
-/* Stopped by user code of the same session: it would never begin. */
-static bool is_awake(pid_t leader)
-{
-    struct process_tree t;
-    bool awake = false;
-    if (!process_tree_read(&t))
-        return false;
-    for (size_t i = 0; i < t.count; i++)
-        if (t.items[i].parent == leader && t.items[i].state != 'T' && t.items[i].state != 'Z')
-            awake = true;
-    process_tree_fini(&t);
-    return awake;
-}
-
-static bool by_one_that_waits(struct slot *s, struct slice message, struct launched *out)
-{
-    if (!is_awake(s->pid) || !control_socket_send(fd_watch_fd(s->control), message, NULL, 0)) {
-        drop(s);
-        return false;
-    }
-    *out = s->launched;
-    s->launched = (struct launched){0, -1, -1, -1, -1, -1};
-    forget(s);
-    s->failures = 0;
-    return true;
+    return false;
 }
 
 static struct slot *find(struct warm *w, const struct language *l)
 {
     for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i].language == l && w->slots[i].pid > 0 && w->slots[i].ready)
+        if (w->slots[i].language == l && is_there(&w->slots[i]) && is_ready(&w->slots[i]))
             return &w->slots[i];
     return NULL;
 }
@@ -300,8 +302,7 @@ bool warm_launch(struct warm *w, const struct warm_run *run, struct launched *ou
     buf_init(&message, WARM_MESSAGE_MAX);
     bool done = warm_message_print(&message, run->cwd, run->command, s->skip, run->env);
     if (done)
-        done = forks(s) ? by_server(s, buf_slice(&message), out)
-                        : by_one_that_waits(s, buf_slice(&message), out);
+        done = give(s, buf_slice(&message), out);
     buf_fini(&message);
     return done;
 }
@@ -310,22 +311,31 @@ bool warm_launch(struct warm *w, const struct warm_run *run, struct launched *ou
 
 bool warm_reaped(struct warm *w, pid_t pid)
 {
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i].pid == pid) {
-            LOG(LOG_WARN, "warm_lost", KV("language", (const char *)w->slots[i].language->name));
-            w->slots[i].pid = 0;
-            drop(&w->slots[i]);
-            return true;
-        }
+    for (size_t i = 0; i < w->count; i++) {
+        struct slot *s = &w->slots[i];
+        bool is_leader = s->spare.launched.leader == pid;
+        if (!is_leader && s->server != pid)
+            continue;
+        LOG(LOG_WARN, "warm_lost", KV("language", (const char *)s->language->name));
+        *(is_leader ? &s->spare.launched.leader : &s->server) = 0;
+        if (is_leader)
+            lose_spare(s);
+        else
+            drop(s);
+        return true;
+    }
     return false;
 }
 
 size_t warm_pids(const struct warm *w, pid_t *out, size_t max)
 {
     size_t n = 0;
-    for (size_t i = 0; i < w->count && n < max; i++)
-        if (w->slots[i].pid > 0)
-            out[n++] = w->slots[i].pid;
+    for (size_t i = 0; i < w->count && n + 1 < max; i++) {
+        if (w->slots[i].server > 0)
+            out[n++] = w->slots[i].server;
+        if (w->slots[i].spare.launched.leader > 0)
+            out[n++] = w->slots[i].spare.launched.leader;
+    }
     return n;
 }
 
@@ -333,14 +343,16 @@ struct warm *warm_new(const struct warm_host *host)
 {
     struct warm *w = mem_alloc(sizeof(*w));
     *w = (struct warm){.host = *host};
-    w->fill = timer_new(loop_world(host->loop), on_fill, w);
+    w->fill = timer_new(world_of(w), on_fill, w);
+    w->ask = timer_new(world_of(w), on_ask, w);
     for (size_t i = 0; i < host->languages->count && w->count < SLOTS_MAX; i++) {
         const struct language *l = &host->languages->items[i];
         size_t skip;
         if (l->warm == LANGUAGE_WARM_NO || !language_installed(l) || !language_file_at(l, &skip))
             continue;
-        w->slots[w->count++] = (struct slot){
-            .warm = w, .language = l, .skip = skip, .launched = {0, -1, -1, -1, -1, -1}};
+        struct slot *s = &w->slots[w->count++];
+        *s = (struct slot){.warm = w, .language = l, .skip = skip};
+        warm_spare_init(&s->spare);
     }
     return w;
 }

@@ -1,16 +1,17 @@
 /* warm.h - interpreters that are started before they are needed, so that a run need not wait for
  * one.
  *
- * A language says in languages.yaml how: `warm: fork` keeps a server that forks every run (Python),
- * `warm: once` keeps one interpreter that waits for its program and is used up by it (Node.js).
- * Either runs the language's command with --warm in the place of the code's file, has the walls of
- * every run, holds no secret and no socket but descriptor 4, on which the run's command, folder and
- * environment come. A run is the same as a cold one; where it could not be, where there is no warm
- * interpreter, or where it does not answer, the caller starts cold.
+ * A language says in languages.yaml how: `warm: fork` keeps a server that forks the next run's
+ * processes in advance (Python), `warm: once` keeps one interpreter that waits for its program and
+ * is used up by it (Node.js). Either runs the language's command with --warm in the place of the
+ * code's file, has the walls of every run, holds no secret and no socket but descriptor 4, on which
+ * the run's command, folder and environment come (warm_spare.h). A run is the same as a cold one;
+ * where it could not be, where there is no warm interpreter, or where it does not answer, the
+ * caller starts cold.
  *
  * Ownership: heap object; the languages and texts given are borrowed. Loop: all on the loop;
  * warm_launch() may block for the time of a fork, for at most WARM_ANSWER_MS and what it takes to
- * kill a server that does not answer. Callbacks: none but `busy`, which must not call back. */
+ * kill who does not answer. Callbacks: none but `busy`, which must not call back. */
 #pragma once
 #include "base/loop.h"
 #include "sandbox/language.h"

@@ -229,8 +229,9 @@ function awaitRun() {
   warmUp();
   fs.writeSync(CONTROL, 'R');
   const length = fs.readSync(CONTROL, buffer);
-  fs.closeSync(CONTROL);
   if (length === 0) process.exit(0);
+  fs.writeSync(CONTROL, 'T'); // from here on it has begun
+  fs.closeSync(CONTROL);
   const texts = buffer.toString('utf8', 0, length).split('\0').slice(0, -1);
   const count = Number(texts[1]);
   process.chdir(texts[0]);

@@ -197,8 +197,20 @@ def begin():
         load("python_context").Context(me).serve()
     if sys.argv[1:] == ["--warm"]:
         # Returns for every run, in a process of its own.
-        return load("python_warm").serve(lambda: exec(split(b"1", "main.py")[0], {}))
+        return load("python_warm").serve(rehearse)
     return None
+
+
+def rehearse():
+    """A run that leaves nothing behind."""
+    me = sys.modules["__main__"]
+    with open(__file__, "rb") as file:
+        file.read()
+    module = make_main("main.py", b"print('', end='')\nNone\n")
+    run(b"print('', end='')\nNone\n", "main.py", module.__dict__)
+    sys.modules["__main__"] = me
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def main():

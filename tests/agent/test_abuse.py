@@ -26,7 +26,7 @@ def inside_a_box(box):
 def survivors(box):
     """What lives beside the agent, its leader, the shell that asks, and interpreters that wait (warm: Python's; node, which no
     test here runs)."""
-    return [p for p in box.processes() if p.split()[1] not in ("(agent)", "(leader)", "(bash)", "(warm)", "(node)")]
+    return [p for p in box.processes() if p.split()[1] not in ("(agent)", "(leader)", "(bash)", "(warm)", "(spare)", "(node)")]
 
 
 def test_timeout_kills_daemons(fresh):
