@@ -59,6 +59,8 @@ class Cluster:
             if answer := rule(request):
                 return answer
         if request.path in ("/api/v1/nodes", PODS) and request.method == "GET":
+            if "sendInitialEvents" in request.query:
+                return status(422, "Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
             if "watch" in request.query:
                 return self.watch(request, connection)
             with self.lock:
