@@ -382,7 +382,7 @@ print(n)
 """
 
 
-def test_links_that_are_swapped_in_a_race(box):
+def test_links_that_are_swapped_in_a_race(box, record_property):
     """A9 (Judge0 CVE-2024-28185, -28189): 0 reads or writes outside."""
     clean(box)
     before = box.run("bash", "cat /etc/passwd | sha256sum; ls -lAR /etc /spillway | sha256sum; ls /tmp")["stdout"]
@@ -406,7 +406,9 @@ def test_links_that_are_swapped_in_a_race(box):
             n += 1
         return True
     assert at_once(2, hammer) == [True, True]
-    assert box.ended(eid)["status"] == "completed"
+    swapped = box.ended(eid)
+    assert swapped["status"] == "completed"
+    record_property("A9 rounds of swaps, and answers", f"{swapped['stdout'].strip()} {seen}")
     assert box.run("bash", "cat /etc/passwd | sha256sum; ls -lAR /etc /spillway | sha256sum; ls /tmp")["stdout"] == before
     assert temporaries(box) == [] and seen.get(200), seen
     assert box.call("GET", "/v1/health", token=None).status == 200
