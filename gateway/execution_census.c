@@ -37,15 +37,17 @@ static void finish(struct execution_census *c, const struct err *err)
     free_census(c);
 }
 
-/* What tells one execution from another; their results are in their records. */
+/* What tells one execution from another; their results are in their records. NULL: no such list. */
 static struct json_t *slim(const struct json_t *items)
 {
     static const char *const HEAVY[] = {"display", "result", "error"};
     struct json_t *list = json_new_array();
     for (size_t i = 0; i < json_count(items); i++) {
         const char *eid = json_get_text(json_item(items, i), "execution_id", "");
-        if (!session_id_is_name(slice_of(eid)))
-            continue;
+        if (!session_id_is_name(slice_of(eid))) {
+            json_free(list);
+            return NULL;
+        }
         struct json_t *item = json_copy(json_item(items, i));
         for (size_t k = 0; k < ARRAY_LEN(HEAVY); k++)
             json_remove(item, HEAVY[k]);

@@ -199,9 +199,55 @@ void session_adopt_pod(struct session *s, const struct kube_pod *pod)
 
 /* -- the agent -- */
 
-int session_activity_parse(struct session_activity *out, struct slice body, struct err *err)
+/* An agent is not believed: what is reckoned with later is checked here. */
+#define COUNT_MAX ((int64_t)1 << 53)
+#define MS_MAX    ((int64_t)10 * 366 * 24 * 3600 * 1000)
+static const struct {
+    const char *name;
+    int64_t min, max;
+} NUMBERS[] = {
+    {"seq", 0, COUNT_MAX},
+    {"running", 0, 65536},
+    {"idle_ms", 0, MS_MAX},
+    {"executions", 0, 65536},
+    {"tended_ms", 0, MS_MAX},
+    {"last_end_ms", -1, MS_MAX},
+    {"deadline_ms", -MS_MAX, MS_MAX},
+};
+
+static int check_numbers(const struct json_t *j, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++) {
+        const struct json_t *value = json_get(j, NUMBERS[i].name);
+        int64_t n = json_int(value, 0);
+        if (value && (!json_is_integer(value) || n < NUMBERS[i].min || n > NUMBERS[i].max))
+            return err_set(err, ERR_UPSTREAM, "the agent's %s is no number of its kind",
+                           NUMBERS[i].name);
+    }
+    return 0;
+}
+
+static int check_unstored(const struct json_t *list, struct err *err)
+{
+    bool good = !list || (json_is_array(list) && json_count(list) <= KNOWN_EXECUTIONS_MAX);
+    for (size_t i = 0; good && i < json_count(list); i++)
+        good = session_id_is_name(slice_of(json_text(json_item(list, i))));
+    return good ? 0 : err_set(err, ERR_UPSTREAM, "the agent's list of ids is none");
+}
+
+static struct json_t *parse_checked(struct slice body, struct err *err)
 {
     struct json_t *j = json_parse_object(body, err);
+    if (j && (check_numbers(j, err) < 0 || check_unstored(json_get(j, "unstored"), err) < 0)) {
+        json_free(j);
+        j = NULL;
+    }
+    return j;
+}
+
+int session_activity_parse(struct session_activity *out, struct slice body, struct err *err)
+{
+    struct json_t *j = parse_checked(body, err);
     if (!j)
         return -ERR_BAD_JSON;
     struct json_t *unstored = json_get(j, "unstored");

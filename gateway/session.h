@@ -161,7 +161,8 @@ bool session_is_remote(const struct session *s);
 bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_ms);
 /* Takes the identity of a pod that exists already (after a restart, or when a create met it). */
 void session_adopt_pod(struct session *s, const struct kube_pod *pod);
-/* 0, or ERR_BAD_JSON; on success *out owns what session_activity_fini() drops. */
+/* 0, or below 0: no JSON, or numbers that no agent of ours says; on success *out owns what
+ * session_activity_fini() drops. */
 int session_activity_parse(struct session_activity *out, struct slice body,
                            struct err *err) CHECK_RESULT;
 void session_activity_fini(struct session_activity *a);

@@ -22,6 +22,8 @@
 
 #define POLL_S              20
 #define POLL_SLACK_MS       5000
+#define POLL_EVERY_MS       20
+#define POLL_BURST_MS       1000
 #define START_CALL_MS       2000
 #define DEADLINE_SKEW_MS    2000 /* between the agent's timer and the pod's annotation */
 #define DEADLINE_AGAIN_MS   1000
@@ -56,6 +58,7 @@ struct tender {
     struct timer *due_timer;  /* when a rule of the session may bite */
     struct timer *copy_timer;
     int64_t begun_ms;
+    int64_t polls_ms; /* up to when its polls are used up */
     int64_t retry_ms, copy_retry_ms;
 };
 
@@ -234,6 +237,17 @@ static bool parse_activity(int status, struct slice body, struct session_activit
 
 /* -- TENDING -- */
 
+/* At once, as long as the agent lets the calls wait: one that answers without end is asked less. */
+static void poll_again(struct tender *t)
+{
+    int64_t now = now_ms(t);
+    t->polls_ms = (t->polls_ms > now ? t->polls_ms : now) + POLL_EVERY_MS;
+    if (t->polls_ms - now > POLL_BURST_MS)
+        timer_start(t->g->world, t->call_timer, POLL_EVERY_MS, 0);
+    else
+        begin_call(t);
+}
+
 static void on_polled(int status, struct slice body, const struct err *err, void *user)
 {
     struct tender *t = user;
@@ -248,7 +262,7 @@ static void on_polled(int status, struct slice body, const struct err *err, void
         return;
     mend_deadline(t);
     begin_copy(t);
-    begin_call(t);
+    poll_again(t);
     check_due(t); /* last: may end the tender */
 }
 

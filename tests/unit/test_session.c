@@ -4,6 +4,8 @@
 #include "gateway/session_view.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 #define WALL 1700000000000
 
 static struct session *ready_session(enum session_cleanup cleanup)
@@ -24,6 +26,40 @@ static bool see(struct session *s, const char *text, int64_t now_ms)
     struct err err;
     assert_int_equal(session_activity_parse(&a, slice_of(text), &err), 0);
     return session_see_activity(s, &a, now_ms, WALL + now_ms);
+}
+
+/* Of one number in an activity that is good but for it. */
+static bool takes(const char *name, const char *number)
+{
+    struct session_activity a = {0};
+    struct err err;
+    char text[128];
+    snprintf(text, sizeof(text), "{\"started\":true,\"%s\":%s}", name, number);
+    bool good = session_activity_parse(&a, slice_of(text), &err) == 0;
+    if (good)
+        session_activity_fini(&a);
+    return good;
+}
+
+static void numbers_that_no_agent_says_are_refused(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"seq",       "idle_ms",     "running",    "executions",
+                                        "tended_ms", "last_end_ms", "deadline_ms"};
+    static const char *const BAD[] = {
+        "1e308", "1.5", "\"7\"", "9223372036854775807", "[]", "true", "-9223372036854775808"};
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        assert_true(takes(NAMES[i], "0"));
+        for (size_t k = 0; k < ARRAY_LEN(BAD); k++)
+            assert_false(takes(NAMES[i], BAD[k]));
+    }
+    assert_false(takes("idle_ms", "-1"));
+    assert_true(takes("last_end_ms", "-1"));
+    assert_true(takes("deadline_ms", "-60000")); /* it is past */
+    assert_true(takes("unstored", "[\"e1\"]"));
+    assert_false(takes("unstored", "[\"../e1\"]"));
+    assert_false(takes("unstored", "[1]"));
+    assert_false(takes("unstored", "{}"));
 }
 
 static void the_agents_word_moves_the_state(void **state)
@@ -249,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_agent_that_was_not_heard_may_have_begun),
+        cmocka_unit_test(numbers_that_no_agent_says_are_refused),
         cmocka_unit_test(the_agents_word_moves_the_state),
         cmocka_unit_test(idle_ends_by_the_agents_clock),
         cmocka_unit_test(completion_lingers_behind_the_last_execution),

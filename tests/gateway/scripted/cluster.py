@@ -77,7 +77,19 @@ class Cluster:
     def watch(self, request, connection):
         """All that happened behind the version that was asked for, and what comes, until one of the two goes away."""
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-        at = 0
+        def send(event):
+            line = json.dumps(event).encode() + b"\n"
+            connection.sendall(b"%x\r\n%s\r\n" % (len(line), line))
+
+        at, since = 0, int(request.query.get("resourceVersion", 0))
+        if "sendInitialEvents" in request.query:
+            with self.lock:
+                now_there = [NODE] if request.path != PODS else list(self.pods.values())
+                at, since = len(self.events), next(self.version)
+            for item in now_there:
+                send({"type": "ADDED", "object": item})
+            send({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(since),
+                                                              "annotations": {"k8s.io/initial-events-end": "true"}}}})
         while True:
             with self.happened:
                 self.happened.wait_for(lambda: len(self.events) > at or self.closed)
@@ -85,9 +97,8 @@ class Cluster:
                     return None
                 news, at = self.events[at:], len(self.events)
             for version, event in news if request.path == PODS else ():
-                if version > int(request.query["resourceVersion"]):
-                    line = json.dumps(event).encode() + b"\n"
-                    connection.sendall(b"%x\r\n%s\r\n" % (len(line), line))
+                if version > since:
+                    send(event)
 
     def tell(self, kind, pod):
         if self.silent:
