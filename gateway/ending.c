@@ -158,8 +158,7 @@ static void on_timer(void *user)
 
 static bool past_grace(const struct ending *e)
 {
-    int64_t deadline = e->s->deadline_wall_ms;
-    return deadline > 0 && world_wall_ms(e->g->world) > deadline + DEADLINE_GRACE_MS;
+    return session_left_ms(e->s, now_ms(e), world_wall_ms(e->g->world)) < -DEADLINE_GRACE_MS;
 }
 
 /* The agent cannot be asked any more, or need not be. */
@@ -518,7 +517,7 @@ static void set_reason(struct ending *e)
     struct session *s = e->s;
     const struct cause *c = &CAUSES[e->cause];
     bool by_pod = c->is_error && *s->pod_trouble;
-    bool late = s->deadline_wall_ms > 0 && world_wall_ms(e->g->world) >= s->deadline_wall_ms;
+    bool late = session_left_ms(s, now_ms(e), world_wall_ms(e->g->world)) <= 0;
     if (c->is_error && late && session_is_started(s) && strcmp(s->pod_trouble, "oom_killed") != 0) {
         /* The agent's own timer, or the cluster's backstop, was faster than ours. */
         c = &CAUSES[ENDING_DEADLINE];

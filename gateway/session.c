@@ -172,6 +172,8 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
             pod->ready_wall_ms > s->created_wall_ms ? pod->ready_wall_ms : s->created_wall_ms;
     if (pod->marks.deadline_wall_ms > 0) {
         changed |= s->deadline_wall_ms != pod->marks.deadline_wall_ms;
+        if (s->activity.left_ms != 0) /* moved, and the agent may have spoken before */
+            s->activity.left_ms += pod->marks.deadline_wall_ms - s->deadline_wall_ms;
         s->deadline_wall_ms = pod->marks.deadline_wall_ms;
     }
     return changed;
@@ -344,9 +346,20 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+int64_t session_left_ms(const struct session *s, int64_t now_ms, int64_t wall_ms)
+{
+    if (s->deadline_wall_ms <= 0)
+        return FAR_AWAY_MS;
+    if (s->activity_seen_ms > 0 && s->activity.left_ms != 0)
+        return s->activity.left_ms - (now_ms - s->activity_seen_ms);
+    if (s->placed_here)
+        return s->deadline_wall_ms - s->created_wall_ms - (now_ms - s->created_ms);
+    return s->deadline_wall_ms - wall_ms;
+}
+
 const char *session_due(const struct session *s, int64_t now_ms, int64_t wall_ms, int64_t *in_ms)
 {
-    int64_t to_deadline = s->deadline_wall_ms > 0 ? s->deadline_wall_ms - wall_ms : FAR_AWAY_MS;
+    int64_t to_deadline = session_left_ms(s, now_ms, wall_ms);
     *in_ms = to_deadline > 0 ? least(to_deadline, FAR_AWAY_MS) : 0;
     if (to_deadline <= 0)
         return "deadline";

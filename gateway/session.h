@@ -174,6 +174,9 @@ void session_see_execution(struct session *s, const char *execution_id, bool run
                            int64_t wall_ms);
 void session_note_execution(struct session *s, const char *execution_id, const char *state);
 
+/* To the deadline; below 0: past it. By clocks that only go forward, as soon as the agent was
+ * heard, or where the session was made: a wall clock may be wrong, and step. */
+int64_t session_left_ms(const struct session *s, int64_t now_ms, int64_t wall_ms);
 /* Why it is over by its own rules, or NULL: "deadline", "completion", "idle". *in_ms: when the next
  * rule may bite (always set). */
 const char *session_due(const struct session *s, int64_t now_ms, int64_t wall_ms, int64_t *in_ms);

@@ -108,21 +108,27 @@ static void probe(struct sweeper *w, struct session *s)
 
 /* -- one session -- */
 
-static bool is_past_deadline(const struct session *s, int64_t wall_ms)
+static bool is_past_deadline(const struct gateway *g, const struct session *s)
 {
-    return s->deadline_wall_ms > 0 && wall_ms > s->deadline_wall_ms + DEADLINE_GRACE_MS;
+    return session_left_ms(s, world_now_ms(g->world), world_wall_ms(g->world)) < -DEADLINE_GRACE_MS;
 }
 
-static bool never_started(const struct gateway *g, const struct session *s, int64_t wall_ms)
+/* Since this gateway knows of it: what others' clocks say is no measure. */
+static bool never_started(const struct gateway *g, const struct session *s)
 {
-    return !s->pod_ran && s->created_wall_ms > 0 &&
-           wall_ms - s->created_wall_ms > g->conf.limits.start_ms + START_GRACE_MS;
+    return !s->pod_ran &&
+           world_now_ms(g->world) - s->created_ms > g->conf.limits.start_ms + START_GRACE_MS;
+}
+
+static bool can_be_asked(const struct session *s)
+{
+    return s->pod_ready && *s->agent.host && !s->pod_deleting;
 }
 
 static void look_at(struct sweeper *w, struct session *s)
 {
     struct gateway *g = w->g;
-    int64_t now_ms = world_now_ms(g->world), wall_ms = world_wall_ms(g->world);
+    int64_t now_ms = world_now_ms(g->world);
     int64_t period_ms = own(w, s) ? 0 : OTHERS_PERIOD_MS;
     bool first_look = s->probed_ms == 0;
     if (!first_look && now_ms - s->probed_ms < period_ms)
@@ -131,11 +137,11 @@ static void look_at(struct sweeper *w, struct session *s)
         return;
     } else if (s->pod_over) {
         ending_start(g, s, ENDING_POD_OVER);
-    } else if (is_past_deadline(s, wall_ms)) {
+    } else if (is_past_deadline(g, s) && !(can_be_asked(s) && (first_look || s->probe))) {
         ending_start(g, s, ENDING_DEADLINE);
-    } else if (never_started(g, s, wall_ms)) {
+    } else if (never_started(g, s)) {
         ending_start(g, s, ENDING_START_FAILED);
-    } else if (s->pod_ready && *s->agent.host && !s->pod_deleting) {
+    } else if (can_be_asked(s)) {
         if (!s->probe && w->probes < PROBES_PER_SWEEP)
             probe(w, s);
         return;

@@ -312,7 +312,7 @@ static void on_started(int status, struct slice body, const struct err *err, voi
 static void start_agent(struct tender *t)
 {
     struct buf body;
-    int64_t left_ms = t->s->deadline_wall_ms - wall_ms(t);
+    int64_t left_ms = session_left_ms(t->s, now_ms(t), wall_ms(t));
     buf_init(&body, (size_t)256 * 1024);
     struct json_t *j = json_new_object();
     json_set_text(j, "epoch", t->s->epoch);
@@ -370,7 +370,7 @@ static bool is_start_overdue(const struct tender *t)
         return false;
     if (!session_is_unstarted(s, t->begun_ms))
         return false;
-    if (s->created_wall_ms > 0 && wall_ms(t) - s->created_wall_ms > t->g->conf.limits.start_ms)
+    if (now_ms(t) - s->created_ms > t->g->conf.limits.start_ms)
         return true;
     return s->pod_ready && !knows_env(t) && now_ms(t) - t->begun_ms > ENV_PATIENCE_MS;
 }

@@ -129,6 +129,52 @@ static void the_deadline_is_hard(void **state)
     session_unref(s);
 }
 
+#define SPOKEN "{\"seq\":1,\"started\":true,\"running\":1,\"deadline_ms\":60000}"
+
+/* By the agent's word, whatever the wall clock says meanwhile. */
+static void the_deadline_is_counted_by_the_agent(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    int64_t in_ms;
+    see(s, SPOKEN, 1000);
+    assert_null(session_due(s, 1000 + 59999, WALL + 7200000, &in_ms));
+    assert_int_equal(in_ms, 1);
+    assert_string_equal(session_due(s, 1000 + 60000, WALL - 7200000, &in_ms), "deadline");
+    see(s, "{\"seq\":2,\"started\":true,\"running\":1,\"deadline_ms\":-1}", 70000); /* not told */
+    assert_null(session_due(s, 70000, WALL + 3599999, &in_ms));
+    session_unref(s);
+}
+
+/* Another gateway extended it, and the agent was heard before that. */
+static void a_deadline_that_moved_moves_what_the_agent_said(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    char empty[] = "";
+    struct kube_pod pod = {.namespace_name = empty,
+                           .uid = empty,
+                           .name = empty,
+                           .node_name = empty,
+                           .pod_ip = empty,
+                           .marks.deadline_wall_ms = s->deadline_wall_ms + 30000};
+    see(s, SPOKEN, 1000);
+    session_see_pod(s, &pod, 2000);
+    assert_int_equal(session_left_ms(s, 1000, WALL), 90000);
+    session_unref(s);
+}
+
+/* Where it was made its age is known without a wall clock, before its agent says anything. */
+static void the_deadline_of_a_session_made_here(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    s->placed_here = true;
+    int64_t whole_ms = s->deadline_wall_ms - s->created_wall_ms;
+    assert_int_equal(session_left_ms(s, s->created_ms + 10, WALL + 7200000), whole_ms - 10);
+    session_unref(s);
+}
+
 struct witness {
     struct session *s;
     struct session_waiter waiter;
@@ -290,6 +336,9 @@ int main(void)
         cmocka_unit_test(idle_ends_by_the_agents_clock),
         cmocka_unit_test(completion_lingers_behind_the_last_execution),
         cmocka_unit_test(the_deadline_is_hard),
+        cmocka_unit_test(the_deadline_is_counted_by_the_agent),
+        cmocka_unit_test(a_deadline_that_moved_moves_what_the_agent_said),
+        cmocka_unit_test(the_deadline_of_a_session_made_here),
         cmocka_unit_test(who_waits_is_told_once_of_each_change),
         cmocka_unit_test(a_pods_story_is_kept),
         cmocka_unit_test(words_go_both_ways),
