@@ -222,9 +222,27 @@ static void on_asked(const struct remote_lookup_answer *a, void *user)
         absent(q);
 }
 
+static void on_closed(const struct route_answer *a, const struct err *err, void *user)
+{
+    /* What was not written is asked for, and written, the next time. */
+    (void)a;
+    (void)err;
+    (void)user;
+}
+
+/* Its site has neither pod nor tombstone: the record has outlived the session. */
+static void close_record(const struct search *q)
+{
+    struct route_record row = q->route;
+    row.state = ROUTE_GONE;
+    route_record_write(q->g->routes, q->id, &row, NULL, on_closed, NULL);
+}
+
 static void on_asked_one(const struct remote_lookup_answer *a, void *user)
 {
     struct search *q = user;
+    if (a->kind == REMOTE_LOOKUP_ABSENT && q->route.state == ROUTE_ACTIVE)
+        close_record(q);
     if (a->kind == REMOTE_LOOKUP_SILENT)
         end(q, NULL, &a->err); /* it was there when the record was written */
     else
