@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PLACE_WAIT_MS 15000
+#define PLACE_WAIT_MS 6500 /* we answer, before nginx gives up (FRONT_ANSWER) */
 
 static void reply_session(struct request *r, int status, struct session *s)
 {
@@ -92,7 +92,7 @@ static void begin_session(struct request *r, bool again)
     }
     locate_forget_miss(r->g, r->id);
     r->placed = true;
-    r->until_ms = world_now_ms(r->g->world) + PLACE_WAIT_MS;
+    r->until_ms = r->begun_ms + PLACE_WAIT_MS;
     request_wait(r, s, wait_placed);
 }
 
