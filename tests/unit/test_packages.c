@@ -1,5 +1,5 @@
-#include "gateway/packages.h"
 #include "base/json.h"
+#include "gateway/packages.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -65,8 +65,8 @@ static void the_environments_come_first_and_once(void **state)
     struct err err;
     struct json_t *a, *b, *both, *into = json_new_object();
     assert_int_equal(read_text("{\"requirements\":[\"one\",\"two\"]}", &a, &err), 0);
-    assert_int_equal(
-        read_text("{\"requirements\":[\"two\",\"three\"],\"npm\":[\"n\"]}", &b, &err), 0);
+    assert_int_equal(read_text("{\"requirements\":[\"two\",\"three\"],\"npm\":[\"n\"]}", &b, &err),
+                     0);
     assert_int_equal(packages_join(a, b, &both, &err), 0);
     packages_put(both, into);
     struct json_t *list = json_get(into, "requirements");
