@@ -15,8 +15,18 @@
 #define UPLOAD_MAX         ((size_t)4 * 1024 * 1024)
 #define UPLOAD_LOW_WATER   ((size_t)64 * 1024)
 
+/* One of libcurl's pools of connections. HTTP/1.1 and HTTP/2 each have their own: where a host has
+ * connections of both kinds in one pool, libcurl 7.88 takes a busy HTTP/1.1 connection for one that
+ * can be shared, and writes a call into the middle of a stream. */
+struct lane {
+    struct http_caller *caller;
+    CURLM *multi;
+    struct timer *timer;
+};
+
 struct http_call {
     struct http_caller *caller;
+    struct lane *lane;
     struct http_call *prev, *next;
     CURL *easy;
     struct curl_slist *fields;
@@ -44,8 +54,8 @@ struct http_call {
 struct http_caller {
     struct loop *loop;
     struct world *world;
-    CURLM *multi;
-    struct timer *timer;
+    struct lane alone;  /* HTTP/1.1: a connection a call */
+    struct lane shared; /* HTTP/2 where the server has it */
     struct http_call *calls;
     struct http_call *graveyard;
     CURL *spare[SPARE_MAX];
@@ -57,7 +67,7 @@ struct http_caller {
 
 /* One socket that libcurl wants watched. */
 struct watch {
-    struct http_caller *caller;
+    struct lane *lane;
     curl_socket_t fd;
     uv_poll_t poll;
 };
@@ -85,7 +95,7 @@ static void call_free(struct http_call *c)
 {
     struct http_caller *h = c->caller;
     if (c->added)
-        curl_multi_remove_handle(h->multi, c->easy);
+        curl_multi_remove_handle(c->lane->multi, c->easy);
     if (c->easy != NULL)
         easy_give(h, c->easy);
     if (c->idle_armed)
@@ -97,12 +107,18 @@ static void call_free(struct http_call *c)
     free(c);
 }
 
+static void lane_fini(struct lane *l)
+{
+    curl_multi_cleanup(l->multi);
+    timer_free(l->caller->world, &l->timer);
+}
+
 static void caller_destroy(struct http_caller *h)
 {
     while (h->spare_count > 0)
         curl_easy_cleanup(h->spare[--h->spare_count]);
-    curl_multi_cleanup(h->multi);
-    timer_free(h->world, &h->timer);
+    lane_fini(&h->alone);
+    lane_fini(&h->shared);
     free(h);
 }
 
@@ -227,11 +243,11 @@ static void complete(struct http_call *c, CURLcode rc)
     finish(c, &result);
 }
 
-static void take_results(struct http_caller *h)
+static void take_results(struct lane *l)
 {
     CURLMsg *msg;
     int left;
-    while (!h->freed && (msg = curl_multi_info_read(h->multi, &left)) != NULL) {
+    while (!l->caller->freed && (msg = curl_multi_info_read(l->multi, &left)) != NULL) {
         struct http_call *c = NULL;
         CURLcode rc = msg->data.result;
         if (msg->msg != CURLMSG_DONE)
@@ -244,13 +260,14 @@ static void take_results(struct http_caller *h)
 
 /* ---- libcurl's sockets and timer on the loop ---- */
 
-static void drive(struct http_caller *h, curl_socket_t fd, int events)
+static void drive(struct lane *l, curl_socket_t fd, int events)
 {
+    struct http_caller *h = l->caller;
     int running;
     h->in_curl = true;
-    curl_multi_socket_action(h->multi, fd, events, &running);
+    curl_multi_socket_action(l->multi, fd, events, &running);
     h->in_curl = false;
-    take_results(h);
+    take_results(l);
     if (!h->freed)
         add_waiting(h);
 }
@@ -261,7 +278,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
     flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
     flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
-    drive(w->caller, w->fd, flags);
+    drive(w->lane, w->fd, flags);
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -271,27 +288,27 @@ static void on_watch_closed(uv_handle_t *handle)
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
-    struct http_caller *h = user;
+    struct lane *l = user;
     struct watch *w = socket_user;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (w != NULL) {
             uv_poll_stop(&w->poll);
             uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-            curl_multi_assign(h->multi, fd, NULL);
+            curl_multi_assign(l->multi, fd, NULL);
         }
         return 0;
     }
     if (w == NULL) {
         w = mem_alloc(sizeof(*w));
-        w->caller = h;
+        w->lane = l;
         w->fd = fd;
-        if (uv_poll_init_socket(loop_uv(h->loop), &w->poll, fd) < 0) {
+        if (uv_poll_init_socket(loop_uv(l->caller->loop), &w->poll, fd) < 0) {
             free(w);
             return -1;
         }
         w->poll.data = w;
-        curl_multi_assign(h->multi, fd, w);
+        curl_multi_assign(l->multi, fd, w);
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&w->poll, events, on_poll) < 0 ? -1 : 0;
@@ -304,12 +321,12 @@ static void on_timer(void *user)
 
 static int on_timeout_change(CURLM *multi, long ms, void *user)
 {
-    struct http_caller *h = user;
+    struct lane *l = user;
     (void)multi;
     if (ms < 0)
-        timer_stop(h->world, h->timer);
+        timer_stop(l->caller->world, l->timer);
     else
-        timer_start(h->world, h->timer, ms, 0);
+        timer_start(l->caller->world, l->timer, ms, 0);
     return 0;
 }
 
@@ -418,6 +435,19 @@ static void on_idle(void *user)
     finish(c, &result);
 }
 
+static void lane_init(struct lane *l, struct http_caller *h)
+{
+    l->caller = h;
+    l->multi = curl_multi_init();
+    INVARIANT(l->multi != NULL);
+    l->timer = timer_new(h->world, on_timer, l);
+    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
+    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
+    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+}
+
 struct http_caller *http_caller_new(struct loop *l)
 {
     static bool global;
@@ -427,14 +457,8 @@ struct http_caller *http_caller_new(struct loop *l)
     global = true;
     h->loop = l;
     h->world = loop_world(l);
-    h->multi = curl_multi_init();
-    INVARIANT(h->multi != NULL);
-    h->timer = timer_new(h->world, on_timer, h);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    lane_init(&h->alone, h);
+    lane_init(&h->shared, h);
     return h;
 }
 
@@ -512,6 +536,7 @@ static void set_rest(struct http_call *c, const struct http_call_request *req)
     /* A stream that is slow must not hold a window that other calls share. */
     bool alone = (req->on_data != NULL && !req->shares) || req->body_streamed;
     long version = alone ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    c->lane = alone ? &c->caller->alone : &c->caller->shared;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, c);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -541,7 +566,7 @@ static void add_waiting(struct http_caller *h)
     {
         if (!c->added) {
             c->added = true;
-            INVARIANT(curl_multi_add_handle(h->multi, c->easy) == CURLM_OK);
+            INVARIANT(curl_multi_add_handle(c->lane->multi, c->easy) == CURLM_OK);
         }
     }
 }

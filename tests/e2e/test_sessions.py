@@ -106,7 +106,7 @@ def test_delete_is_idempotent_and_what_it_was_is_remembered(site, client):
 def test_delete_of_a_running_execution_keeps_its_result(client):
     session = Session(client).start(cleanup="idle")
     execution = session.submit("print('before', flush=True)\nimport time\ntime.sleep(100)", timeout_seconds=200)
-    session.result(execution, wait=20, stdout_offset=0)
+    until(lambda: session.result(execution)["stdout"] == "before\n", 20, "the first output")  # it may come in two pieces
     session.delete().expect(202)
     session.wait_ended()
     answer = session.result(execution)

@@ -1,4 +1,6 @@
 """kube_client: the verbs, and what every kind of answer becomes."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from driver import error_code, wait_for
 
@@ -169,3 +171,18 @@ def test_quota_is_a_full_cluster(driver, namespace, server):
     wait_for(full, "the quota holds")
     assert error_code(seen[-1]) == "capacity_full"
     assert "exceeded quota" in seen[-1]["error"]["message"]
+
+
+def test_calls_beside_watches(driver, namespace):
+    """Watches have HTTP/1.1 connections of their own; no other call gets into one of those."""
+    driver.store()
+    wait_for(lambda: driver.state()["store"]["synced"], "both watches are open")
+    pod = driver.manifest(session_id="p", namespace=namespace)
+    for number in range(4):
+        pod["metadata"]["name"] = f"p-{number}"
+        assert driver.create(pod)["status"] == 201
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: driver.get(f"p-{number % 8}")["status"], range(32)))
+    assert sorted(set(found)) == [200, 404] and found.count(200) == 16
+    wait_for(lambda: len(driver.state()["store"]["pods"]) == 4, "the watch tells of them")
+    assert driver.state()["store"]["connected"]
