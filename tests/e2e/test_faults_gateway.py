@@ -1,7 +1,9 @@
 """A gateway dies, stops or leaves: nobody's session notices for long."""
 import os
 import signal
+import time
 
+import pytest
 from harness import processes
 from harness.background import Pollers, together
 from harness.client import Client, ConnectionLost
@@ -186,3 +188,59 @@ def test_deadlines_hold_although_every_gateway_died_meanwhile(site, client):
         site.wait_restarted(name, pid)
     until(lambda: site.node().pod(session.id) is None, 100, "the pod goes at its deadline", every=0.1)
     assert session.wait_ended()["reason"] == "deadline"
+
+
+START_LIMIT = 3  # s
+
+
+@pytest.fixture
+def short_start(site):
+    """The gateways give up a pod that has not started after 3 s; a key that is read anew on SIGHUP, and at every start."""
+    paths = {entry["name"]: os.path.join(site.state_dir, "local", entry["name"] + ".yaml") for entry in site.gateways}
+    texts = {}
+    for name, path in paths.items():
+        with open(path, encoding="utf-8") as file:
+            texts[name] = file.read()
+        rewrite(site, name, path, texts[name].replace("limits:\n", f'limits:\n  start: "{START_LIMIT}s"\n'))
+    yield
+    for name, path in paths.items():
+        rewrite(site, name, path, texts[name])
+
+
+def rewrite(site, name, path, text):
+    def read():
+        with open(os.path.join(site.state_dir, "local", name + ".log"), encoding="utf-8", errors="replace") as log:
+            return log.read().count("reloaded")
+    before = read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.kill(site.gateway(name)["pid"], signal.SIGHUP)
+    until(lambda: read() > before, 20, f"{name} has read its configuration anew", every=0.05)
+
+
+def test_sessions_older_than_the_start_limit_outlive_their_gateways(site, client, short_start, record_property):
+    """One by one, then all at once: a gateway that comes anew takes nobody for one that did not start."""
+    with RunCounter(site.state_dir) as counter:
+        sessions = start_all(client, 4)
+        executions = [session.submit(counted(until_told() + "print('end')"), timeout_seconds=200) for session in sessions[:2]]
+        for session in sessions[:2]:
+            counter.watch(session.id)
+        until(lambda: all(counter.seen(session.id) for session in sessions[:2]), 60, "they run")
+        time.sleep(START_LIMIT + 6)  # the limit, and what the sweeper grants beyond it
+        for entry in list(site.gateways):
+            site.wait_restarted(entry["name"], site.kill(entry["name"]))
+        old = {entry["name"]: site.kill(entry["name"]) for entry in site.gateways}
+        for name, pid in old.items():
+            site.wait_restarted(name, pid)
+        time.sleep(START_LIMIT + 8)  # the limit and some sweeps
+        for session in sessions:
+            assert session.status_reply().expect(200).json()["status"] in ("ready", "executing"), session.status()
+            assert site.node().pod(session.id)
+        for session, execution in zip(sessions, executions):
+            tell(site.state_dir, session.id)
+            answer = session.final(execution)
+            marks = counter.seen(session.id)
+            assert answer["status"] == "completed" and len(marks) == 1 and answer["stdout"] == f"{marks.pop()}\nend\n"
+        for session in sessions[2:]:
+            assert session.run("'first'")["result"] == "'first'"
+    end_all(sessions)
