@@ -233,7 +233,7 @@ static int read_origin(struct request *r, const struct json_t *j, struct session
     o->left_ms = expire_at - sent_at;
     if (!copy_text(o->epoch, sizeof(o->epoch), j, "epoch") ||
         !copy_text(o->fingerprint, sizeof(o->fingerprint), j, "fingerprint") ||
-        !copy_text(o->reason, sizeof(o->reason), j, "reason") || o->left_ms < 1)
+        !copy_text(o->reason, sizeof(o->reason), j, "reason") || sent_at < 1 || o->left_ms < 1)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "epoch, fingerprint, reason, expire_at_ms and sent_at_ms are needed");
     return 0;

@@ -370,7 +370,7 @@ static void on_capacity(const struct remote_result *result, void *user)
         r->capacity.slots = json_int(json_get(j, "slots"), -1);
         r->capacity.sessions = json_int(json_get(j, "sessions"), 0);
     } else {
-        if (!result->err)
+        if (!result->err && strcmp(r->capacity.state, "refused") != 0)
             LOG(LOG_WARN, "remote_refuses", KV("remote", r->conf.name),
                 KV("status", result->status));
         snprintf(r->capacity.state, sizeof(r->capacity.state), "%s",
