@@ -57,6 +57,9 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"agent.delivery", CONFIG_TEXT, AT(agent_delivery), "init_container", 0, 0,
      "init_container (copies it from agent.image) | baked (the environments' images have it)"},
     {"agent.port", CONFIG_INT, AT(agent_port), "8700", 1, 65535, "port of the agent in the pod"},
+    {"agent.warm", CONFIG_BOOL, AT(agent_warm), "true", 0, 0,
+     "interpreters are kept ready in every sandbox, whose memory they take; off: every run starts "
+     "its own"},
     {"runtime_class", CONFIG_TEXT, AT(runtime_class), "", 0, 0,
      "RuntimeClass of sandboxes that name none; empty: the cluster's default"},
     {"drain", CONFIG_DURATION_MS, AT(drain_ms), "30s", 0, 10 * MINUTE,

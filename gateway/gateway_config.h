@@ -50,6 +50,7 @@ struct gateway_config {
     const char *agent_image;
     const char *agent_delivery; /* "init_container", "baked" */
     int64_t agent_port;
+    bool agent_warm;           /* interpreters are kept ready */
     const char *runtime_class; /* "": the cluster's default */
     int64_t drain_ms;
     const char *log_level;

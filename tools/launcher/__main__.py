@@ -36,6 +36,8 @@ def parse(arguments):
     parser.add_argument("--environments", default=ENVIRONMENTS, metavar="A,B", help="what sessions can start from (python); sandbox/images/build "
                                                                                     "--list names them all, each made once, which takes minutes")
     parser.add_argument("--packages", metavar="DIR", help="wheels and npm tarballs that sessions may ask to be installed")
+    parser.add_argument("--runtime", metavar="CLASS=PROGRAM", help="run every sandbox by another OCI runtime (gvisor=/path/of/runsc)")
+    parser.add_argument("--cold", action="store_true", help="no interpreters are kept ready in the sandboxes")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
     parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
                                                                   "use: minutes, and up to 8 GB below SPILLWAY_CACHE_DIR)")
@@ -46,6 +48,8 @@ def parse(arguments):
         parser.error("--slots and --cloud-slots are 1 to 1000, --gateways 1 to 64")
     if options.packages and not os.path.isdir(options.packages):
         parser.error(f"--packages: there is no folder {options.packages}")
+    if options.runtime and not os.access(options.runtime.partition("=")[2], os.X_OK):
+        parser.error("--runtime: CLASS=PROGRAM, and a program that can be executed")
     if options.sites is None:
         options.sites = "local" if options.kubernetes else "local,cloud"
     if options.kubernetes and options.sites != "local":
@@ -92,6 +96,8 @@ class Launcher:
             self.run = RunDirectory.create(chosen)
         programs = TREE / "build" / self.options.preset / "bin"
         remotes = []
+        common = {"with_redis": not self.options.without_redis, "packages": self.options.packages, "runtime": self.options.runtime,
+                  "cold": self.options.cold}
         if self.options.sites == "local,cloud":
             keys, token_file = self.make_secrets()
             entrance = {"listen": [f"{AWAY_ADDRESS}:{PORT}"], "certificate": str(keys / "server.pem"), "key": str(keys / "server.key"),
@@ -99,9 +105,9 @@ class Launcher:
             remotes.append({"name": "cloud", "url": f"https://{AWAY_ADDRESS}:{PORT}", "token_file": str(token_file),
                             "ca_file": str(keys / "ca.pem"), "cert_file": str(keys / "client.pem"), "key_file": str(keys / "client.key")})
             self.sites.append(Site("cloud", self.run, programs, images, open_listener(0), 1, self.options.cloud_slots,
-                                   door_for_sites=entrance, with_redis=not self.options.without_redis, packages=self.options.packages))
+                                   door_for_sites=entrance, **common))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
-                               self.options.kubernetes, remotes, with_redis=not self.options.without_redis, packages=self.options.packages))
+                               self.options.kubernetes, remotes, **common))
         if remotes:
             cloud, local = self.sites
             join((local.name, local.namespace), (cloud.name, cloud.namespace))

@@ -85,6 +85,10 @@ class Gateway:
             # Short, so that the way back to local can be seen.
             "watermark": {"dwell": "5s", "usage_interval": "1s", "gateways": site.gateway_count},
         }
+        if site.runtime:
+            settings["runtime_class"] = site.runtime.partition("=")[0]
+        if site.cold:
+            settings["agent"] = {"warm": False}
         if site.remotes:
             settings["remotes"] = site.remotes
         if site.door_for_sites:
@@ -113,6 +117,7 @@ class Node:
                                stop_seconds=45)
 
     def configuration(self, site, slots):
+        name, _, program = (site.runtime or "").partition("=")
         return {
             "name": self.name, "listen": [f"127.0.0.1:{NODE_PORT}"], "data_dir": str(site.directory / "node-1"),
             "cgroup_root": f"{site.run.cgroup}/{site.name}", "namespace": NAMESPACE,
@@ -121,6 +126,7 @@ class Node:
             # Slots are pods: CPU and memory are there for as many sandboxes of twice the usual size.
             "capacity": {"cpu": str(slots), "memory": f"{slots * 768}Mi", "pods": slots},
             "exit": {"remove_pods": True},
+            **({"runtimes": {name: program}} if name else {}),
         }
 
     def gateway_settings(self):
@@ -162,11 +168,12 @@ class Site:
 
     remotes: rows of the gateways' setting `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where
     gateways of other sites come in. with_redis: without it nobody listens where the gateways look for it. packages: a folder
-    of wheels and npm tarballs that sessions may ask for.
+    of wheels and npm tarballs that sessions may ask for. runtime: CLASS=PROGRAM, for all sandboxes. cold: no interpreters are
+    kept ready.
     """
 
     def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None, with_redis=True,
-                 packages=None):
+                 packages=None, runtime=None, cold=False):
         self.name = name
         self.prefix = "" if name == "local" else f"{name}-"
         self.slots = slots
@@ -176,6 +183,8 @@ class Site:
         self.programs = Path(programs)
         self.images = images
         self.packages = packages
+        self.runtime = runtime
+        self.cold = cold
         self.directory = run.path / name
         self.directory.mkdir(mode=0o711)
         self.directory.chmod(0o711)

@@ -31,6 +31,10 @@ class Site:
             self.arguments += ["--preset", os.environ["SPILLWAY_E2E_PRESET"]]
         if os.environ.get("SPILLWAY_E2E_KUBERNETES"):  # the same tests with a real cluster in place of the embedded node
             self.arguments.append("--kubernetes")
+        if os.environ.get("SPILLWAY_E2E_RUNTIME"):  # CLASS=PROGRAM: or in sandboxes of another runtime
+            self.arguments += ["--runtime", os.environ["SPILLWAY_E2E_RUNTIME"]]
+        if os.environ.get("SPILLWAY_E2E_COLD"):  # or without interpreters that are kept ready
+            self.arguments.append("--cold")
         self.environment = dict(os.environ, SPILLWAY_PORT="0", SPILLWAY_STATE_DIR=self.state_dir,
                                 SPILLWAY_RESTART="1" if restart else "0")
         self.slots = slots
