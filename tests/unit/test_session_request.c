@@ -121,7 +121,12 @@ static void the_same_request_has_the_same_fingerprint(void **state)
     assert_string_equal(a, b);
     fingerprint("{\"env\":{\"B\":\"2\",\"A\":\"2\"},\"timeout_seconds\":9}", b);
     assert_string_not_equal(a, b);
+    fingerprint("{\"requirements\":[\"a\"]}", a);
+    fingerprint("{\"requirements\":[\"b\"]}", b);
+    assert_string_not_equal(a, b);
     fingerprint("", a);
+    fingerprint("{\"requirements\":[],\"npm\":null}", b);
+    assert_string_equal(a, b);
     fingerprint("{\"timeout_seconds\":3600}", b); /* the default, said aloud */
     assert_string_equal(a, b);
     fingerprint("{\"placement\":\"local\"}", b);
