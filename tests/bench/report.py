@@ -3,7 +3,7 @@ import json
 
 GOALS = {
     "status": "≤ 1.0", "proxied": "≤ 1.0", "warm_python": "p50 ≤ 4 ms", "warm_nodejs": "p50 ≤ 8 ms", "cold": "p50 ≤ 80 ms",
-    "burst": "≤ 1500 ms", "memory": "≤ 4 KiB a session over 4 MiB", "agent_rss": "≤ 3 MiB", "agent_start": "≤ 3 ms",
+    "burst": "≤ 1500 ms", "create": "≤ 5 ms", "result": "≤ 1 ms", "memory": "≤ 4 KiB a session over 4 MiB", "agent_rss": "≤ 3 MiB", "agent_start": "≤ 3 ms",
 }
 
 
@@ -35,6 +35,16 @@ def latency_rows(rows):
                f"{r['max_ms']:.2f} | {r.get('refused', 0)} |")
 
 
+def remote_rows(remote):
+    yield "| what | through our gateway, ms: p50 (p90, least) | straight at the site | added, ms: median of pairs | goal |"
+    yield "|---|---|---|---|---|"
+    for name, r in remote["rows"].items():
+        through, straight = (f"{r[way]['p50_ms']:.2f} ({r[way]['p90_ms']:.2f}, {r[way]['min_ms']:.2f})" for way in ("through", "straight"))
+        yield f"| {name} | {through} | {straight} | {quartiles(r['added_ms'])} | {GOALS['create'] if name == 'create' else GOALS['result']} |"
+    cpu = remote["status_cpu_us"]
+    yield f"\nWhile statuses were polled, µs CPU a poll: gateway here {cpu['local']:.0f}, gateway there {cpu['cloud']:.1f}"
+
+
 def markdown(data):
     conditions = data["conditions"]
     yield "# Measurements\n"
@@ -58,6 +68,10 @@ def markdown(data):
         yield ""
     if data.get("cold"):
         yield f"{data['cold']['burst']} sessions at once: all ready after {data['cold']['burst_all_ready_ms']:.0f} ms (goal {GOALS['burst']})\n"
+    if data.get("remote"):
+        yield "## Sessions at another site, alternating pairs\n"
+        yield from remote_rows(data["remote"])
+        yield ""
     if data.get("memory"):
         m = data["memory"]
         yield (f"Memory: gateway {m['gateway_kib']} KiB private dirty, {m['per_session_kib']:.1f} KiB more for each of {m['sessions']} sessions "
