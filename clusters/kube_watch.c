@@ -14,7 +14,7 @@
 #define QUICK_MIN_MS     50
 #define QUICK_SPREAD_MS  51
 #define BACKOFF_FIRST_MS 800
-#define BACKOFF_MAX_MS   30000
+#define BACKOFF_MAX_MS   2500 /* nothing is placed meanwhile */
 #define RETRY_AFTER_MAX  60
 #define RELIST_MS                                                                                  \
     ((int64_t)30 * 60 * 1000) /* a watch can lose events in silence; a list cannot                 \

@@ -128,7 +128,7 @@ static void ends_at_once_again_and_again(void **state)
         answer(200, LIST("10", ""));
         fake_world_run(&world, 0);
         expect_state("WATCHING");
-        least = least * 2 < 30000 ? least * 2 : 30000;
+        least = least * 2 < 2500 ? least * 2 : 2500;
     }
     stream(BOOKMARK("11"));
     assert_string_equal(kube_watch_error(watch), "");
@@ -203,9 +203,9 @@ static void the_first_list_fails(void **state)
     assert_int_equal(distrusted, 1);
     expect_pause(1600, 3201);
     answer(200, "no JSON");
-    expect_pause(3200, 6401);
+    expect_pause(2500, 5001);
     answer(200, "{\"items\":[]}");
-    expect_pause(6400, 12801);
+    expect_pause(2500, 5001);
     assert_non_null(strstr(kube_watch_error(watch), "resourceVersion"));
     assert_false(kube_watch_synced(watch));
     begin();
