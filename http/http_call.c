@@ -4,12 +4,16 @@
 #include "base/mem.h"
 #include "http/http_deadline.h"
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <utlist.h>
 #include <uv.h>
 
 #define CONNECT_MS_DEFAULT ((int64_t)2000)
 #define REPLY_MAX_DEFAULT  ((size_t)1024 * 1024)
+#define UNACKED_MAX_MS     5000
 #define SPARE_MAX          8u /* easy handles kept for the next calls */
 #define CONNECTIONS_KEPT   64L
 #define UPLOAD_MAX         ((size_t)4 * 1024 * 1024)
@@ -529,6 +533,17 @@ static void set_tls(CURL *easy, const struct http_call_tls *tls)
         curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
 }
 
+/* One connection carries many calls. When the other end acknowledges nothing, those that come must
+ * not be put on it too, nor wait until the kernel sends again after the way is healed. */
+static int on_shared_socket(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+    const unsigned ms = UNACKED_MAX_MS;
+    (void)user;
+    (void)purpose;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    return CURL_SOCKOPT_OK;
+}
+
 static void set_rest(struct http_call *c, const struct http_call_request *req)
 {
     CURL *easy = c->easy;
@@ -543,6 +558,8 @@ static void set_rest(struct http_call *c, const struct http_call_request *req)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* names of files are passed on as sent */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+    if (!alone)
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_shared_socket);
     if (!alone && strncmp(req->url, "https:", 6) == 0)
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* share a connection rather than open one */
     curl_easy_setopt(easy, CURLOPT_PROXY, req->proxy_url != NULL ? req->proxy_url : "");
