@@ -15,6 +15,12 @@ struct deferred {
     void *user;
 };
 
+struct job {
+    uv_work_t handle;
+    loop_f *work, *done;
+    void *user;
+};
+
 struct loop_signal {
     struct loop_signal *next;
     uv_signal_t handle;
@@ -301,6 +307,30 @@ void loop_defer(struct loop *l, loop_f *fn, void *user)
     *l->deferred_tail = d;
     l->deferred_tail = &d->next;
     uv_idle_start(&l->more, on_more);
+}
+
+static void work_in_thread(uv_work_t *handle)
+{
+    struct job *j = container_of(handle, struct job, handle);
+    j->work(j->user);
+}
+
+static void on_worked(uv_work_t *handle, int status)
+{
+    struct job j = *container_of(handle, struct job, handle);
+    INVARIANT(status == 0); /* nobody cancels */
+    free(container_of(handle, struct job, handle));
+    j.done(j.user);
+}
+
+void loop_work(struct loop *l, loop_f *work, loop_f *done, void *user)
+{
+    struct job *j = mem_alloc(sizeof(*j));
+    j->work = work;
+    j->done = done;
+    j->user = user;
+    int failed = uv_queue_work(&l->uv, &j->handle, work_in_thread, on_worked);
+    INVARIANT(!failed);
 }
 
 int64_t loop_take_worst_lag_ms(struct loop *l)

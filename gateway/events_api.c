@@ -1,6 +1,8 @@
 #include "gateway/events_api.h"
 
 #include "base/json.h"
+#include "base/loop.h"
+#include "base/mem.h"
 #include "gateway/agent_relay.h"
 #include "gateway/locate.h"
 #include "gateway/result_reply.h"
@@ -10,6 +12,7 @@
 #include "sandbox/result_record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define HEAD_MS  10000
 #define SLACK_MS 60000 /* behind the longest session: the agent ends the stream, not we */
@@ -29,44 +32,71 @@ static void nothing_follows(struct request *r)
 
 /* -- from a record -- */
 
-static void print_all(const struct event_source *s, struct event_cursor *c, struct buf *out)
+/* What is left to tell: printed on the loop, or in another thread. */
+struct telling {
+    struct request *r;
+    struct event_source source;
+    struct event_cursor at;
+    struct result_record *record; /* referenced, or NULL */
+    struct buf text;
+};
+
+static void print_all(void *user)
 {
-    while (event_stream_next(s, c, out) == EVENT_STEP_TOLD) {
+    struct telling *t = user;
+    buf_init(&t->text, RESULT_PAGE_MAX);
+    while (event_stream_next(&t->source, &t->at, &t->text) == EVENT_STEP_TOLD) {
     }
 }
 
-static void reply_source(struct request *r, const struct event_source *s)
+static void reply_told(struct telling *t)
 {
+    struct http_exchange *x = t->r->x;
+    const struct json_t *meta = t->source.result.meta;
+    INVARIANT(!t->text.overflowed);
+    http_reply_header(x, "Spillway-Execution-Id", json_get_text(meta, "execution_id", ""));
+    http_reply_header(x, "Spillway-Execution-Status", json_get_text(meta, "status", ""));
+    http_reply_header(x, "Cache-Control", "no-store");
+    request_reply(t->r, 200, "text/event-stream", buf_slice(&t->text));
+    buf_fini(&t->text);
+}
+
+static void on_printed(void *user)
+{
+    struct telling *t = user;
+    reply_told(t);
+    result_record_free(&t->record);
+    free(t);
+}
+
+static void reply_source(struct request *r, const struct event_source *s,
+                         struct result_record *record)
+{
+    struct telling t = {.r = r, .source = *s};
     struct result_query q;
-    struct event_cursor c;
     struct err err;
     int64_t last;
-    struct buf text;
-    if (read_call(r, &q, &last, &err) < 0 || event_stream_seek(s, last, &c, &err) < 0) {
+    if (read_call(r, &q, &last, &err) < 0 || event_stream_seek(s, last, &t.at, &err) < 0) {
         request_problem(r, &err);
-        return;
-    }
-    if (event_stream_is_finished(s, &c)) {
+    } else if (event_stream_is_finished(s, &t.at)) {
         nothing_follows(r);
-        return;
+    } else if (!record || record->stored_bytes <= LOOP_AT_ONCE_BYTES) {
+        print_all(&t);
+        reply_told(&t);
+    } else {
+        struct telling *later = mem_alloc(sizeof(*later));
+        *later = t;
+        later->record = result_record_ref(record);
+        loop_work(r->g->loop, print_all, on_printed, later);
     }
-    const struct json_t *meta = s->result.meta;
-    buf_init(&text, RESULT_PAGE_MAX);
-    print_all(s, &c, &text);
-    INVARIANT(!text.overflowed);
-    http_reply_header(r->x, "Spillway-Execution-Id", json_get_text(meta, "execution_id", ""));
-    http_reply_header(r->x, "Spillway-Execution-Status", json_get_text(meta, "status", ""));
-    http_reply_header(r->x, "Cache-Control", "no-store");
-    request_reply(r, 200, "text/event-stream", buf_slice(&text));
-    buf_fini(&text);
 }
 
-static void reply_record(struct request *r, const struct result_record *record,
+static void reply_record(struct request *r, struct result_record *record,
                          const struct result_query *q)
 {
     struct event_source s = result_record_events(record);
     (void)q;
-    reply_source(r, &s);
+    reply_source(r, &s, record);
 }
 
 /* Its sandbox went before its end could be seen, or its record's time is over: all there is to say
@@ -78,7 +108,7 @@ static void reply_lost(struct request *r)
     struct event_source s = {{.meta = meta, .ended = true}, &none};
     json_set_text(meta, "execution_id", r->execution_id);
     json_set_text(meta, "status", "lost");
-    reply_source(r, &s);
+    reply_source(r, &s, NULL);
     json_free(meta);
 }
 

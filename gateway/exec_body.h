@@ -10,11 +10,11 @@
 /* That of a one-shot run, with its files, as nginx lets it in. */
 #define EXEC_BODY_RUN_MAX ((size_t)2 * 1024 * 1024)
 
+typedef int exec_body_f(struct slice body, char *language, size_t language_size, struct buf *out,
+                        struct err *err);
 /* The body of POST …/execute, {code, language?, filename?, timeout?, …}, as one of
  * …/exec/{language}: takes `language` out (default python) and calls `timeout` timeout_seconds.
  * What else it says is the agent's to judge. ERR_BAD_JSON, ERR_UNKNOWN_LANGUAGE. */
+exec_body_f exec_body_from_execute CHECK_RESULT;
 /* The same of POST /api/run, which may not name an execution: its session is its own. */
-int exec_body_from_run(struct slice body, char *language, size_t language_size, struct buf *out,
-                       struct err *err) CHECK_RESULT;
-int exec_body_from_execute(struct slice body, char *language, size_t language_size, struct buf *out,
-                           struct err *err) CHECK_RESULT;
+exec_body_f exec_body_from_run CHECK_RESULT;

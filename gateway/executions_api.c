@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "gateway/agent_call.h"
 #include "gateway/agent_relay.h"
 #include "gateway/ending.h"
@@ -20,10 +21,10 @@
 #include "http/http_reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define HEAD_SLACK_MS 10000 /* beyond the wait that the client asked for */
 #define BODY_MS       60000 /* for a body that comes slowly */
-#define REPLY_MAX     ((size_t)16 * 1024 * 1024)
 
 static void proceed(struct request *r);
 
@@ -74,7 +75,7 @@ static void submit_collected(struct request *r, struct session *s)
                                                r->is_text ? "text/plain" : "application/json",
                                            .idempotency_key = r->key_given ? r->execution_id : NULL,
                                            .total_ms = r->wait_s * 1000 + HEAD_SLACK_MS,
-                                           .reply_max = REPLY_MAX};
+                                           .reply_max = RESULT_PAGE_MAX};
     if (!r->s)
         r->s = session_ref(s);
     r->call = agent_call_start(r->g, s, &req, on_submitted, r);
@@ -355,21 +356,57 @@ void executions_api_exec(struct http_exchange *x, const struct http_route_match 
 
 /* -- the synchronous spelling -- */
 
+/* A body on its way to become one of exec: on the loop, or in another thread. */
+struct rewriting {
+    struct request *r;
+    exec_body_f *how;
+    request_step_f *then;
+    struct buf body;
+    char language[ENVIRONMENT_LANGUAGE_SIZE];
+    struct err err;
+    int rc;
+};
+
+static void rewrite(void *user)
+{
+    struct rewriting *w = user;
+    buf_init(&w->body, EXEC_BODY_MAX + 64);
+    w->rc = w->how(buf_slice(&w->r->body), w->language, sizeof(w->language), &w->body, &w->err);
+}
+
+static void take_rewritten(void *user)
+{
+    struct rewriting *w = user;
+    struct request *r = w->r;
+    if (w->rc < 0) {
+        buf_fini(&w->body);
+        request_problem(r, &w->err);
+    } else {
+        use_language(r, w->language);
+        buf_fini(&r->body);
+        r->body = w->body;
+        w->then(r);
+    }
+    free(w);
+}
+
+static void rewrite_body(struct request *r, exec_body_f *how, request_step_f *then)
+{
+    struct rewriting *w = mem_alloc(sizeof(*w));
+    w->r = r;
+    w->how = how;
+    w->then = then;
+    if (r->body.len > LOOP_AT_ONCE_BYTES) {
+        loop_work(r->g->loop, rewrite, take_rewritten, w);
+    } else {
+        rewrite(w);
+        take_rewritten(w);
+    }
+}
+
 static void execute_collected(struct request *r)
 {
-    struct buf body;
-    struct err err;
-    char name[ENVIRONMENT_LANGUAGE_SIZE];
-    buf_init(&body, EXEC_BODY_MAX + 64);
-    if (exec_body_from_execute(buf_slice(&r->body), name, sizeof(name), &body, &err) < 0) {
-        buf_fini(&body);
-        request_problem(r, &err);
-        return;
-    }
-    use_language(r, name);
-    buf_fini(&r->body);
-    r->body = body;
-    proceed(r);
+    rewrite_body(r, exec_body_from_execute, proceed);
 }
 
 void executions_api_execute(struct http_exchange *x, const struct http_route_match *m, void *user)
@@ -392,23 +429,17 @@ void executions_api_execute(struct http_exchange *x, const struct http_route_mat
 
 /* -- one-shot: a session of its own, which goes when the run has ended -- */
 
-static void run_collected(struct request *r)
+static void run_rewritten(struct request *r)
 {
-    struct buf body;
-    struct err err;
-    char where[96], name[ENVIRONMENT_LANGUAGE_SIZE];
-    buf_init(&body, EXEC_BODY_RUN_MAX + 64);
-    if (exec_body_from_run(buf_slice(&r->body), name, sizeof(name), &body, &err) < 0) {
-        buf_fini(&body);
-        request_problem(r, &err);
-        return;
-    }
-    use_language(r, name);
-    buf_fini(&r->body);
-    r->body = body;
+    char where[96];
     snprintf(where, sizeof(where), "/api/run/%s", r->id);
     http_reply_header(r->x, "Location", where);
     proceed(r);
+}
+
+static void run_collected(struct request *r)
+{
+    rewrite_body(r, exec_body_from_run, run_rewritten);
 }
 
 /* With a key the same session again, and in it the same execution. */

@@ -1,6 +1,7 @@
 #include "gateway/gateway_config.h"
 #include "clusters/kubeconfig.h"
 #include "gateway/session_id.h"
+#include "sandbox/result_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +92,7 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "how long the packages that a session asked for may take to install"},
     {"limits.wait_max", CONFIG_DURATION_MS, LIMIT(wait_max_ms), "30s", 0, 30000,
      "longest long-poll"},
-    {"limits.output", CONFIG_BYTES, LIMIT(output_bytes), "1Mi", KI, 64 * MI,
+    {"limits.output", CONFIG_BYTES, LIMIT(output_bytes), "1Mi", KI, RESULT_OUTPUT_MAX,
      "output that is kept in full, for each stream"},
     {"limits.code", CONFIG_BYTES, LIMIT(code_bytes), "1Mi", KI, 16 * MI, "longest code"},
     {"limits.upload", CONFIG_BYTES, LIMIT(upload_bytes), "10Mi", KI, 64 * GI,

@@ -3,15 +3,18 @@
 #include "base/json.h"
 
 #define KEY_WRITTEN_MAX 128
+#define MEMBERS_MAX     100
 
 void json_members_init(struct json_members *it, struct slice object)
 {
-    *it = (struct json_members){object.at, object.at ? object.at + object.len : NULL, false, false};
+    *it = (struct json_members){object.at, object.at ? object.at + object.len : NULL, false, false,
+                                0};
 }
 
 static void skip_space(struct json_members *it)
 {
-    while (it->at < it->end && strchr(" \t\r\n", *it->at) && *it->at)
+    while (it->at < it->end &&
+           (*it->at == ' ' || *it->at == '\t' || *it->at == '\r' || *it->at == '\n'))
         it->at++;
 }
 
@@ -100,7 +103,7 @@ bool json_members_next(struct json_members *it, struct json_member *out)
         it->bad = !take(it, '}');
         return false;
     }
-    it->bad = !read_member(it, out);
+    it->bad = it->count++ == MEMBERS_MAX || !read_member(it, out);
     return !it->bad;
 }
 

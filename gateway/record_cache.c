@@ -97,8 +97,8 @@ void record_cache_put(struct record_cache *c, const struct record_key *k, int64_
     HASH_ADD(hh, c->entries, key, e->key_len, e);
 }
 
-const struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
-                                             int64_t since_ms)
+struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
+                                       int64_t since_ms)
 {
     struct entry *e = find(c, k);
     if (e && e->put_ms < since_ms) {

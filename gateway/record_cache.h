@@ -19,6 +19,6 @@ void record_cache_free(struct record_cache **c);
 void record_cache_put(struct record_cache *c, const struct record_key *k, int64_t now_ms,
                       struct result_record *record /* takes */, size_t bytes);
 /* NULL, too, for a record that was put before `since_ms`; it is dropped. */
-const struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
-                                             int64_t since_ms);
+struct result_record *record_cache_get(struct record_cache *c, const struct record_key *k,
+                                       int64_t since_ms);
 size_t record_cache_bytes(const struct record_cache *c);

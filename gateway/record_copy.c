@@ -95,6 +95,17 @@ static void on_stored(const struct slice *value, const struct err *err, void *us
     c->call = agent_call_start(c->g, c->s, &req, on_told, c);
 }
 
+/* A large one is stored as it came; whoever asks for it first has it read, in another thread. */
+static int keep_at_hand(struct record_copy *c, struct slice body, struct err *err)
+{
+    struct result_record *record = result_record_parse(body, err);
+    if (!record)
+        return -(int)err->code;
+    const struct record_key key = {c->s->tenant, c->s->id, current(c)};
+    record_cache_put(c->g->records, &key, world_now_ms(c->g->world), record, body.len);
+    return 0;
+}
+
 static void on_record(int status, struct slice body, const struct err *err, void *user)
 {
     struct record_copy *c = user;
@@ -109,15 +120,15 @@ static void on_record(int status, struct slice body, const struct err *err, void
         next(c);
         return;
     }
-    struct result_record *record = status == 200 ? result_record_parse(body, &bad) : NULL;
-    if (!record) {
-        if (status != 200)
-            agent_call_problem(status, body, &bad);
+    if (status != 200) {
+        agent_call_problem(status, body, &bad);
         finish(c, &bad);
         return;
     }
-    const struct record_key key = {c->s->tenant, c->s->id, current(c)};
-    record_cache_put(c->g->records, &key, world_now_ms(c->g->world), record, body.len);
+    if (body.len <= LOOP_AT_ONCE_BYTES && keep_at_hand(c, body, &bad) < 0) {
+        finish(c, &bad);
+        return;
+    }
     c->in_store = true;
     result_store_put_record(c->g->results, c->s->id, current(c), body, on_stored, c);
 }
@@ -146,7 +157,7 @@ static void next(struct record_copy *c)
     const struct agent_call_request req = {.method = HTTP_METHOD_GET,
                                            .target = target,
                                            .total_ms = CALL_MS,
-                                           .reply_max = RESULT_RECORD_MAX * 2};
+                                           .reply_max = RESULT_RECORD_MAX};
     c->call = agent_call_start(c->g, c->s, &req, on_record, c);
 }
 

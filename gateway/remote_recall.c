@@ -9,8 +9,7 @@
 
 #include <stdio.h>
 
-#define CALL_MS   4000
-#define REPLY_MAX ((size_t)8 * 1024 * 1024)
+#define CALL_MS 4000
 
 static void print_target(const struct request *r, char *out, size_t size)
 {
@@ -72,7 +71,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
                                        .target = target,
                                        .tenant = r->tenant,
                                        .total_ms = CALL_MS,
-                                       .reply_max = REPLY_MAX};
+                                       .reply_max = RESULT_PAGE_MAX};
     r->remote_call = remote_call_start(remote, &req, on_result, r);
 }
 

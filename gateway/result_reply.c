@@ -1,6 +1,7 @@
 #include "gateway/result_reply.h"
 
 #include "base/json.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "gateway/record_cache.h"
 #include "gateway/store_damage.h"
@@ -12,33 +13,68 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* One page on its way: printed on the loop, or in another thread. */
+struct page {
+    struct request *r;
+    struct result_source source;
+    struct result_query q;
+    struct result_record *record; /* referenced, or NULL */
+    struct buf text;
+    struct err err;
+    int rc;
+};
+
+static void print_page(void *user)
+{
+    struct page *p = user;
+    buf_init(&p->text, RESULT_PAGE_MAX);
+    p->rc = result_page_print(&p->source, &p->q, &p->text, &p->err);
+}
+
+static void reply_page(struct page *p)
+{
+    const char *eid = json_get_text(p->source.meta, "execution_id", "");
+    const char *status = json_get_text(p->source.meta, "status", "");
+    if (p->rc < 0) {
+        request_problem(p->r, &p->err);
+    } else {
+        /* A record is an agent's word: what is no name does not become a header field. */
+        if (session_id_is_name(slice_of(eid)))
+            http_reply_header(p->r->x, "Spillway-Execution-Id", eid);
+        if (session_id_is_name(slice_of(status)))
+            http_reply_header(p->r->x, "Spillway-Execution-Status", status);
+        request_reply(p->r, 200, "application/json", buf_slice(&p->text));
+    }
+    buf_fini(&p->text);
+}
+
+static void on_printed(void *user)
+{
+    struct page *p = user;
+    reply_page(p);
+    result_record_free(&p->record);
+    free(p);
+}
+
 static void reply_source(struct request *r, const struct result_source *source,
                          const struct result_query *q)
 {
-    struct buf text;
-    struct err err;
-    buf_init(&text, RESULT_PAGE_MAX);
-    const char *eid = json_get_text(source->meta, "execution_id", "");
-    const char *status = json_get_text(source->meta, "status", "");
-    if (result_page_print(source, q, &text, &err) < 0) {
-        buf_fini(&text);
-        request_problem(r, &err);
-        return;
-    }
-    /* A record is an agent's word: what is no name does not become a header field. */
-    if (session_id_is_name(slice_of(eid)))
-        http_reply_header(r->x, "Spillway-Execution-Id", eid);
-    if (session_id_is_name(slice_of(status)))
-        http_reply_header(r->x, "Spillway-Execution-Status", status);
-    request_reply(r, 200, "application/json", buf_slice(&text));
-    buf_fini(&text);
+    struct page p = {.r = r, .source = *source, .q = *q};
+    print_page(&p);
+    reply_page(&p);
 }
 
-void result_reply_record(struct request *r, const struct result_record *record,
+void result_reply_record(struct request *r, struct result_record *record,
                          const struct result_query *q)
 {
     struct result_source source = result_record_source(record);
-    reply_source(r, &source, q);
+    if (record->stored_bytes <= LOOP_AT_ONCE_BYTES) {
+        reply_source(r, &source, q);
+        return;
+    }
+    struct page *p = mem_alloc(sizeof(*p));
+    *p = (struct page){.r = r, .source = source, .q = *q, .record = result_record_ref(record)};
+    loop_work(r->g->loop, print_page, on_printed, p);
 }
 
 void result_reply_pending(struct request *r, const struct result_query *q)
@@ -68,37 +104,69 @@ struct lookup {
     char execution_id[EXECUTION_ID_SIZE];
     request_step_f *missing;
     result_reply_f *reply;
+    struct slice value; /* owned, while another thread reads it */
+    struct result_record *record;
+    struct err err;
 };
+
+static void parse(struct lookup *l, struct slice value)
+{
+    l->record = result_record_parse(value, &l->err);
+}
+
+static void take_parsed(struct lookup *l)
+{
+    struct request *r = l->r;
+    struct gateway *g = r->g;
+    const struct record_key key = {r->tenant, r->id, l->execution_id};
+    if (!l->record) {
+        store_damage_err(g, "record", r->id, &l->err);
+        request_problem(r, &l->err);
+    } else {
+        struct result_record *shown = result_record_ref(l->record);
+        record_cache_put(g->records, &key, world_now_ms(g->world), l->record, shown->stored_bytes);
+        l->reply(r, shown, &l->q); /* the request may be gone then */
+        result_record_free(&shown);
+    }
+    free(l);
+}
+
+static void parse_in_thread(void *user)
+{
+    struct lookup *l = user;
+    parse(l, l->value);
+}
+
+static void on_parsed(void *user)
+{
+    struct lookup *l = user;
+    free((char *)(uintptr_t)l->value.at);
+    take_parsed(l);
+}
 
 static void on_record(const struct slice *value, const struct err *err, void *user)
 {
     struct lookup *l = user;
     struct request *r = l->r;
-    struct err bad;
-    if (err) {
-        request_problemf(r, ERR_UNAVAILABLE, "the result store does not answer: %.200s", err->msg);
-    } else if (!value) {
-        l->missing(r);
+    if (value && value->len > LOOP_AT_ONCE_BYTES) {
+        l->value = (struct slice){mem_text_n(value->at, value->len), value->len};
+        loop_work(r->g->loop, parse_in_thread, on_parsed, l);
+    } else if (value) {
+        parse(l, *value);
+        take_parsed(l);
     } else {
-        struct result_record *record = result_record_parse(*value, &bad);
-        if (!record) {
-            store_damage_err(r->g, "record", r->id, &bad);
-            request_problem(r, &bad);
-        } else {
-            struct gateway *g = r->g;
-            char id[SESSION_ID_SIZE], tenant[SESSION_ID_SIZE];
-            const struct record_key key = {tenant, id, l->execution_id};
-            snprintf(id, sizeof(id), "%s", r->id);
-            snprintf(tenant, sizeof(tenant), "%s", r->tenant);
-            l->reply(r, record, &l->q); /* the request is gone then */
-            record_cache_put(g->records, &key, world_now_ms(g->world), record, value->len);
-        }
+        request_step_f *missing = l->missing;
+        free(l);
+        if (err)
+            request_problemf(r, ERR_UNAVAILABLE, "the result store does not answer: %.200s",
+                             err->msg);
+        else
+            missing(r);
     }
-    free(l);
 }
 
-const struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
-                                                int64_t since_ms)
+struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
+                                          int64_t since_ms)
 {
     const struct record_key key = {r->tenant, r->id, execution_id};
     int64_t kept_ms = world_now_ms(r->g->world) - r->g->conf.limits.tombstone_ms;
@@ -115,7 +183,7 @@ void result_reply_stored_as(struct request *r, const char *execution_id,
                             const struct result_query *q, request_step_f *missing,
                             result_reply_f *reply)
 {
-    const struct result_record *record = result_reply_cached(r, execution_id, 0);
+    struct result_record *record = result_reply_cached(r, execution_id, 0);
     if (record) {
         reply(r, record, q);
         return;

@@ -6,7 +6,8 @@
 
 struct result_record;
 
-void result_reply_record(struct request *r, const struct result_record *record,
+/* A large one is printed in another thread; it is referenced so long. */
+void result_reply_record(struct request *r, struct result_record *record,
                          const struct result_query *q);
 /* 200 with `pending` and no execution id: nothing was submitted. */
 void result_reply_pending(struct request *r, const struct result_query *q);
@@ -14,15 +15,15 @@ void result_reply_pending(struct request *r, const struct result_query *q);
 void result_reply_lost(struct request *r, const char *execution_id, const struct result_query *q);
 
 /* How a record is told. Ends the request. */
-typedef void result_reply_f(struct request *r, const struct result_record *record,
+typedef void result_reply_f(struct request *r, struct result_record *record,
                             const struct result_query *q);
 void result_reply_stored_as(struct request *r, const char *execution_id,
                             const struct result_query *q, request_step_f *missing,
                             result_reply_f *reply);
 /* From memory, or NULL: what was put there before `since_ms`, or longer ago than results are kept,
  * is of another session of this id. */
-const struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
-                                                int64_t since_ms) CHECK_RESULT;
+struct result_record *result_reply_cached(const struct request *r, const char *execution_id,
+                                          int64_t since_ms) CHECK_RESULT;
 /* Memory, then the result store. `missing` runs when neither has it; an answer of an error is given
  * here when the store cannot be asked. The query is kept by the caller until then. */
 void result_reply_stored(struct request *r, const char *execution_id, const struct result_query *q,

@@ -73,7 +73,7 @@ static void result_of_started(struct request *r)
     /* Of an earlier session of this id: its agent is gone, its results are kept. */
     bool earlier = s->spec.again && *q->execution_id && !json_get(s->executions, q->execution_id);
     int64_t since_ms = s->spec.again ? 0 : s->created_ms;
-    const struct result_record *record = eid ? result_reply_cached(r, eid, since_ms) : NULL;
+    struct result_record *record = eid ? result_reply_cached(r, eid, since_ms) : NULL;
     if (record)
         result_reply_record(r, record, q);
     else if (earlier || (session_state(s) == SESSION_STOPPING && *s->last_execution))

@@ -1,5 +1,6 @@
 #include "sandbox/agent_limits.h"
 #include "base/json.h"
+#include "sandbox/result_record.h"
 #include <inttypes.h>
 #include <stddef.h>
 
@@ -17,7 +18,7 @@ struct row {
 static const struct row ROWS[] = {
     ROW(execution_ms, 10000, 86400000),
     ROW(execution_max_ms, 300000, 86400000),
-    ROW(output_bytes, 1048576, 16777216),
+    ROW(output_bytes, 1048576, RESULT_OUTPUT_MAX),
     ROW(code_bytes, 1048576, 16777216),
     ROW(executions_max, 4, 64),
     ROW(pids, 64, 65536),

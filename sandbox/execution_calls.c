@@ -465,7 +465,7 @@ void execution_calls_record(struct http_exchange *x, const struct http_route_mat
         return;
     }
     struct buf body;
-    buf_init(&body, RESULT_RECORD_MAX + 2 * (size_t)a->limits.output_bytes);
+    buf_init(&body, RESULT_RECORD_MAX);
     struct json_t *meta = execution_meta(e);
     struct event_source source = execution_events(e, meta);
     result_record_print_events(&source, &body);

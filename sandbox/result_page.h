@@ -14,7 +14,8 @@ struct json_t;
 #define RESULT_LIMIT_DEFAULT ((int64_t)256 * 1024)
 #define RESULT_LIMIT_MAX     ((int64_t)1024 * 1024)
 #define RESULT_WAIT_MAX_S    30
-/* A whole answer: both streams with every byte escaped, and the rest of the result. */
+/* A whole answer: both streams with every byte escaped, and the rest of the result. Whoever takes
+ * an answer whole takes this much. */
 #define RESULT_PAGE_MAX ((size_t)24 * 1024 * 1024)
 
 struct result_query {

@@ -97,6 +97,8 @@ struct result_record *result_record_parse(struct slice text, struct err *err)
         return NULL;
     }
     struct result_record *r = mem_alloc(sizeof(*r));
+    r->references = 1;
+    r->stored_bytes = text.len;
     r->meta = meta;
     if (!take_outputs(r, (struct slice){end + 1, text.len - line.len - 1})) {
         err_set(err, ERR_STORE, "the stored result contradicts itself");
@@ -105,15 +107,22 @@ struct result_record *result_record_parse(struct slice text, struct err *err)
     return r;
 }
 
-void result_record_free(struct result_record **r)
+struct result_record *result_record_ref(struct result_record *r)
 {
-    if (!*r)
+    r->references++;
+    return r;
+}
+
+void result_record_free(struct result_record **rp)
+{
+    struct result_record *r = *rp;
+    *rp = NULL;
+    if (!r || --r->references > 0)
         return;
-    json_free((*r)->meta);
-    event_journal_fini(&(*r)->journal);
-    free((*r)->bytes);
-    free(*r);
-    *r = NULL;
+    json_free(r->meta);
+    event_journal_fini(&r->journal);
+    free(r->bytes);
+    free(r);
 }
 
 struct result_source result_record_source(const struct result_record *r)

@@ -101,3 +101,20 @@ def test_what_is_not_there(client, shared_session):
     assert client.get(f"{base}/events", params={"execution_id": "a b"}).expect(400).json()["code"] == "invalid_id"
     assert client.get(f"{base}/events", params={"execution_id": eid}, headers={"Last-Event-ID": "x"}).expect(400)
     assert client.get("/no-such-session/events").expect(404).json()["code"] == "session_not_found"
+
+
+def test_a_large_result_is_the_same_live_and_from_the_store(site, make_session):
+    """A display of 3 MB and 1 MB of lines: read and printed beside the loop of each gateway."""
+    session = make_session(cleanup="idle")
+    code = "class T:\n    def _repr_html_(self): return '<b>é</b>' * 300000\nprint('line\\n' * 200000, end='')\nT()"
+    eid = session.run(code)["execution_id"]
+    wanted = {"limit": 1 << 20, "execution_id": eid}
+    client = site.client
+    live, told = client.get(f"{session.base}/result", params=wanted).expect(200).json(), events(client, session, eid)
+    assert live["stdout"] == "line\n" * 200000 and live["display"][0]["data"] == "<b>é</b>" * 300000
+    session.delete().expect(202)
+    session.wait_ended()
+    for gateway in site.gateways:
+        for _ in range(2):  # the first fills its memory
+            assert site.client_of(gateway["name"]).get(f"{session.base}/result", params=wanted).expect(200).json() == live
+        assert events(site.client_of(gateway["name"]), session, eid) == told

@@ -1,4 +1,5 @@
 """One-shot runs: a session of its own, which goes by itself."""
+from harness import problems
 from harness.wait import until
 
 SUM = "print(sum(int(n) for n in open('numbers.txt')))"
@@ -49,3 +50,12 @@ def test_every_gateway_knows_a_run(client, site):
     for entry in site.gateways:
         gateway = site.client_of(entry["name"])
         assert gateway.get(run["result"], params={"wait": 10}).expect(200).json()["execution_id"] == run["execution_id"]
+
+
+def test_a_large_body(client, shared_session):
+    """Both are rewritten beside the loop: what is right comes through, what is wrong is said."""
+    code = "# " + "é\"\n# " * 100000 + "\nprint('large')"
+    for path in ("/api/run/sync", f"/api/v1/sessions/{shared_session.id}/execute"):
+        answer = client.post(path, json_body={"code": code, "language": "python"}).expect(200).json()
+        assert (answer["status"], answer["stdout"]) == ("completed", "large\n")
+        problems.check(client.post(path, json_body={"code": code, "language": 5}), 400, "invalid_argument")

@@ -185,6 +185,13 @@ void loop_defer(struct loop *l, loop_f *fn, void *user)
     LL_APPEND(l->deferred, d);
 }
 
+/* No threads here: a history must be the same each time. */
+void loop_work(struct loop *l, loop_f *work, loop_f *done, void *user)
+{
+    work(user);
+    loop_defer(l, done, user);
+}
+
 int64_t loop_take_worst_lag_ms(struct loop *l)
 {
     (void)l;

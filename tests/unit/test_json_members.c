@@ -1,5 +1,7 @@
 #include "gateway/json_members.h"
 
+#include "base/buf.h"
+
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -27,6 +29,25 @@ static void members_are_found_whatever_is_in_them(void **state)
               &bad),
         4);
     assert_false(bad);
+}
+
+static void there_are_not_too_many(void **state)
+{
+    (void)state;
+    struct buf text;
+    bool bad;
+    buf_init(&text, 4096);
+    buf_add_text(&text, "{\"a\":1");
+    for (int i = 1; i < 100; i++)
+        buf_add_text(&text, ",\"a\":1");
+    buf_add_text(&text, "}");
+    assert_int_equal(count(buf_text(&text), &bad), 100);
+    assert_false(bad);
+    text.len--;
+    buf_add_text(&text, ",\"a\":1}");
+    assert_int_equal(count(buf_text(&text), &bad), 100);
+    assert_true(bad);
+    buf_fini(&text);
 }
 
 static void what_is_no_object_is_bad(void **state)
@@ -75,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_are_found_whatever_is_in_them),
+        cmocka_unit_test(there_are_not_too_many),
         cmocka_unit_test(what_is_no_object_is_bad),
         cmocka_unit_test(texts_are_resolved),
         cmocka_unit_test(every_prefix_is_safe),
