@@ -19,3 +19,21 @@ function(spillway_sim_program name)
 endfunction()
 
 spillway_sim_program(sim)
+
+# Its self-test: the same with one bug planted in production's code, each of which it must find. Built by tests/sim/run.
+add_custom_target(sim_bugs)
+file(GLOB sim_bugs CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bugs/*.bug)
+foreach(bug ${sim_bugs})
+  get_filename_component(name ${bug} NAME_WE)
+  file(STRINGS ${bug} file REGEX "^file: ")
+  string(REPLACE "file: " "" file "${file}")
+  set(mutant ${CMAKE_CURRENT_BINARY_DIR}/sim_${name}.c)
+  add_custom_command(OUTPUT ${mutant}
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/mutate.py ${bug} ${CMAKE_SOURCE_DIR} ${mutant}
+    DEPENDS ${bug} ${CMAKE_SOURCE_DIR}/${file} ${CMAKE_CURRENT_LIST_DIR}/mutate.py
+    VERBATIM)
+  set_source_files_properties(${mutant} PROPERTIES COMPILE_OPTIONS "-w")
+  spillway_sim_program(sim_bug_${name} ${mutant})
+  set_target_properties(sim_bug_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  add_dependencies(sim_bugs sim_bug_${name})
+endforeach()

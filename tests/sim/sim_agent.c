@@ -420,7 +420,7 @@ static void on_start_body(struct http_exchange *x, struct slice body, const stru
         if (!a->activity.started) {
             activity_start(&a->activity, now_ms());
             set_deadline(a, json_int(json_get(j, "deadline_ms"), 1));
-            sim_property_started(a);
+            sim_trace("%s epoch %.8s: started", a->process.name, a->epoch);
         }
         http_reply_json(x, 200, activity_of(a));
     }

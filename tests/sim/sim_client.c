@@ -12,6 +12,7 @@
 #define STEPS_MAX    8
 #define PATIENCE_MS  60000 /* for one step, with its repetitions */
 #define CALL_MS      70000 /* longer than any gateway waits */
+#define MISS_MS      1500
 #define ANSWER_BYTES ((size_t)1024 * 1024)
 
 enum step_kind { CREATE, CREATE_SHORT, STATUS, EXEC, RESULT, DELETE };
@@ -34,6 +35,7 @@ struct sim_client {
     int status;
     struct buf answer;
     bool accepted[STEPS_MAX];
+    int64_t accepted_ms;
     int64_t takes_ms[STEPS_MAX];
     int64_t wait_s;
 };
@@ -103,6 +105,14 @@ static void take_result(struct sim_client *c, int run)
     json_free(j);
 }
 
+/* A gateway remembers for a second that it found nobody of that id. */
+static bool is_old_miss(const struct sim_client *c)
+{
+    return c->steps[c->at].kind == RESULT && c->status == 404 &&
+           sim_now() - c->accepted_ms < MISS_MS &&
+           memmem(c->answer.data, c->answer.len, "session_not_found", 17);
+}
+
 static void take_answer(struct sim_client *c)
 {
     const struct step *s = &c->steps[c->at];
@@ -112,10 +122,13 @@ static void take_answer(struct sim_client *c)
     if (s->kind == EXEC && c->status / 100 == 2) {
         execution_of(c, s->run, eid);
         c->accepted[s->run] = true;
+        c->accepted_ms = sim_now();
         sim_property_accepted(c->session, eid);
         go_on(c);
     } else if (s->kind == RESULT && c->status == 200) {
         take_result(c, s->run);
+    } else if (is_old_miss(c)) {
+        try_again(c);
     } else if (s->kind == RESULT && c->status / 100 == 4 && c->accepted[s->run]) {
         execution_of(c, s->run, eid);
         sim_property_no_result(c->session, eid, "no such result");
@@ -248,6 +261,8 @@ static void plan(struct sim_client *c)
         add_step(c, EXEC, i, sim_between(0, sim_chance(200) ? 15000 : 800));
         add_step(c, RESULT, i, sim_between(0, sim_chance(200) ? 12000 : 500));
     }
+    if (runs > 0 && sim_chance(300)) /* the same again, perhaps in a later life of the session */
+        add_step(c, EXEC, 0, sim_between(0, 20000));
     if (sim_chance(400))
         add_step(c, DELETE, 0, sim_between(0, 3000));
 }

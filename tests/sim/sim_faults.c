@@ -58,6 +58,7 @@ static void kill_gateway(void)
     if (!sim_gateway_lives(n))
         return;
     sim_gateway_kill(n);
+    faults.h->killed = true;
     sim_world_at(faults.outside, sim_now() + sim_between(200, 15000), on_back, NULL, n);
 }
 
@@ -171,7 +172,8 @@ static void strike(enum kind kind)
         stall_gateway();
         break;
     case STALL_CLUSTER:
-        stall(&a_site()->cluster->process, sim_between(50, sim_chance(200) ? 30000 : 4000));
+        stall(&a_site()->cluster->process,
+              sim_chance(40) ? 120000 : sim_between(50, sim_chance(200) ? 30000 : 4000));
         break;
     case RESTART_CLUSTER:
         sim_cluster_restart(a_site()->cluster);
@@ -226,6 +228,7 @@ static void set_moods(struct sim_cluster *c)
                            &m->image_error, &m->pod_fails,   &m->slow_start};
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         *levels[i] = sim_chance(250) ? (int)sim_between(5, 150) : 0;
+    faults.h->late_views |= m->refuse + m->garble + m->end_watch + m->expire > 0;
 }
 
 void sim_faults_begin(struct sim_history *h, struct sim_process *outside)
@@ -238,6 +241,8 @@ void sim_faults_begin(struct sim_history *h, struct sim_process *outside)
     for (int i = 0; i < KIND_COUNT; i++)
         faults.enabled[i] = sim_chance(200);
     h->others = faults.enabled[OTHERS];
+    h->late_views = faults.enabled[STALL_GATEWAY] || faults.enabled[STALL_CLUSTER] ||
+                    faults.enabled[RESTART_CLUSTER] || faults.enabled[SLOW];
     h->skewed = sim_chance(100);
     for (int i = 0; i < h->site_count; i++) {
         set_moods(h->sites[i]->cluster);
@@ -261,4 +266,14 @@ void sim_faults_end(struct sim_history *h)
         if (!sim_redis_process(s->redis)->alive)
             sim_redis_come_back(s->redis, SIM_REDIS_KEEPS);
     }
+}
+
+int64_t sim_faults_last_ms(const struct sim_history *h)
+{
+    int64_t last_ms = sim_now();
+    for (int i = 0; i < h->site_count; i++) {
+        int64_t until_ms = h->sites[i]->cluster->process.stalled_until;
+        last_ms = until_ms > last_ms ? until_ms : last_ms;
+    }
+    return last_ms;
 }

@@ -5,3 +5,5 @@
 
 void sim_faults_begin(struct sim_history *h, struct sim_process *outside);
 void sim_faults_end(struct sim_history *h);
+/* Now, or when the last one that stalls will go on. */
+int64_t sim_faults_last_ms(const struct sim_history *h);

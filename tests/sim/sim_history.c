@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define STEPS_MAX   2000000 /* a history that never ends is a fault of its own */
-#define LAST_END_MS 240000  /* the longest life of a session, a minute, and what comes behind */
+#define LAST_END_MS 170000  /* the longest life of a session, a minute, and what comes behind */
 
 uint64_t sim_history_seed;
 
@@ -115,7 +115,7 @@ void sim_history_run(uint64_t seed, const char *folder)
     sim_faults_end(&h);
     for (int64_t most = sim_now() + 1500000; !are_done(&h) && sim_now() < most;)
         run_until(&h, sim_now() + 5000);
-    run_until(&h, sim_now() + LAST_END_MS);
+    run_until(&h, sim_faults_last_ms(&h) + LAST_END_MS);
     sim_property_after_quiet(&h);
     take_apart(&h);
 }

@@ -16,6 +16,9 @@ struct sim_history {
     bool skewed;         /* clocks are wrong */
     bool redis_troubled; /* not reachable at some time */
     bool redis_lost;     /* writes */
+    bool killed;         /* a gateway, with what it knew */
+    bool late_views;     /* a gateway may see pods later than others do */
+    bool unsure;         /* a pod was made that may not be the only one of its session */
 };
 
 /* Ends the program when a property breaks. */

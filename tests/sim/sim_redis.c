@@ -264,8 +264,9 @@ static const struct command {
 struct redis_value *sim_redis_run(struct sim_redis *r, const struct slice *args, int count)
 {
     for (size_t i = 0; i < ARRAY_LEN(COMMANDS); i++) {
-        if (slice_eq(args[0], COMMANDS[i].name))
-            return COMMANDS[i].run(r, args, count);
+        if (!slice_eq(args[0], COMMANDS[i].name))
+            continue;
+        return COMMANDS[i].run(r, args, count);
     }
     return sim_redis_reply_text(slice_of("-ERR unknown command"));
 }

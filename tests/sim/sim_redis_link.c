@@ -162,12 +162,23 @@ static void on_back(void *user)
     give(m);
 }
 
+static void trace(const struct message *m)
+{
+    const struct slice *a = m->args;
+    int first = slice_eq(a[0], "EVAL") ? 3 : 1;
+    if (m->count > first + 2)
+        sim_trace("%s: %.*s %.*s %.*s %.*s of %s", sim_redis_process(m->link->server)->name,
+                  SLICE_ARG(a[0]), SLICE_ARG(a[first]), SLICE_ARG(a[first + 1]),
+                  SLICE_ARG(a[first + 2]), m->link->here->name);
+}
+
 static void on_arrived(void *user)
 {
     struct message *m = user;
     struct redis_link *l = m->link;
     m->arrival = NULL;
     m->answer = sim_redis_run(l->server, m->args, m->count);
+    trace(m);
     if (l->over) {
         free_message(m);
         maybe_free(l);
