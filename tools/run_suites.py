@@ -30,7 +30,8 @@ def by_pytest(folder, files="test_*.py", without=()):
     def commands(preset, report):
         where = TREE / "tests" / folder
         chosen = sorted(path.name for path in where.glob(files) if path.name not in without)
-        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={report.with_suffix('.cache')}", f"--junitxml={report}",
+        return [([PYTHON, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={report.with_suffix('.cache')}",
+                  "-o", "junit_family=xunit1", f"--junitxml={report}",
                   *chosen], where)]
     return commands
 
@@ -101,6 +102,8 @@ SUITES = {
                         default=False, needs=([TREE / "tools/packages", "prometheus"],)),
     "faults": Suite("release", by_pytest("e2e", files="test_faults_*.py"), 45, "every part and every way between parts fails in every way",
                     default=False, second_look=True),
+    "torture": Suite("release", by_pytest("torture"), 10, "system calls of the agent and of a gateway fail, the n-th of each kind", default=False,
+                     needs=([TREE / "tools/packages", "torture"],)),
     "schema": Suite("release", schema, 15, "every call of /openapi.json with made-up values, by schemathesis (from PyPI)", default=False,
                     needs=([TREE / "tools/packages", "schema"], [TREE / "tests/schema/venv"])),
     "e2e": Suite("release", by_pytest("e2e", without=SLOW_FAULTS), 30, "the whole system, started by ./run", second_look=True),
