@@ -32,7 +32,7 @@ static void below_draws_again_what_would_be_unfair(void **state)
 static void hex_is_terminated(void **state)
 {
     (void)state;
-    struct scripted_world s = {{&SCRIPTED}, {0xab, 0x01}, 2, 0};
+    struct scripted_world s = {{&SCRIPTED}, {0x01ab}, 1, 0}; /* the lowest byte first */
     char hex[6] = "xxxxx";
     world_random_hex(&s.world, hex, 2);
     assert_string_equal(hex, "ab01");
