@@ -38,11 +38,16 @@ def same_network(pid):
 
 def connector(pid, host, port, timeout=10):
     """A function that connects to host:port from this namespace or, when nothing listens here, from that of `pid`."""
-    def connect():
+    def open_socket():
         try:
             return socket.create_connection((host, port), timeout)
         except OSError:
             if same_network(pid):
                 raise
         return in_network_of(pid, lambda: socket.create_connection((host, port), timeout))
+
+    def connect():
+        sock = open_socket()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request's head and body are two writes: 40 ms apart without
+        return sock
     return connect
