@@ -19,14 +19,19 @@
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
 #include "http/http_reply.h"
+#include "sandbox/exec_fingerprint.h"
+#include "sandbox/result_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define HEAD_SLACK_MS 10000 /* beyond the wait that the client asked for */
+#define HELD_MAX      ((int64_t)64 * 1024)
+#define OTHERS_END_MS 1500  /* for the gateway that asked for a session's end to end it */
 #define BODY_MS       60000 /* for a body that comes slowly */
 
 static void proceed(struct request *r);
+static void wait_ready(struct request *r);
 
 /* -- 4. to the agent -- */
 
@@ -43,13 +48,57 @@ static void submit_relay(struct request *r, struct session *s)
     agent_relay_start(r, s, &how);
 }
 
+/* -- the session had ended when the code came -- */
+
+static void wait_over(struct request *r);
+
+static void wait_over_until(struct request *r, int64_t until_ms)
+{
+    r->timed_out = false;
+    r->until_ms = until_ms;
+    request_wait(r, r->s, wait_over);
+}
+
+/* Its agent has agreed to the end that another gateway asked for. That one sees to it; if not, so
+ * do we. Then it is as if the code had come later: in a new session. */
+static void wait_over(struct request *r)
+{
+    struct session *s = r->s;
+    int64_t ready_ms = r->begun_ms + r->g->conf.limits.ready_wait_ms;
+    if (session_is_over(s)) {
+        r->timed_out = false;
+        r->until_ms = ready_ms;
+        wait_ready(r);
+    } else if (!r->timed_out) {
+        request_wait(r, s, wait_over);
+    } else if (!s->ending && world_now_ms(r->g->world) < ready_ms) {
+        ending_start(r->g, s, ENDING_COMPLETION);
+        wait_over_until(r, ready_ms);
+    } else {
+        request_problemf(r, ERR_SESSION_STOPPING, "the session '%s' is still stopping", r->id);
+    }
+}
+
+static bool ended_before(const struct request *r, int status, struct slice body)
+{
+    char code[32];
+    return status == err_http_status(ERR_SESSION_ENDED) && !r->placed &&
+           r->s->spec.cleanup == SESSION_CLEANUP_COMPLETION &&
+           json_members_text(body, "code", code, sizeof(code)) &&
+           strcmp(code, err_wire_name(ERR_SESSION_ENDED)) == 0;
+}
+
 static void on_submitted(int status, struct slice body, const struct err *err, void *user)
 {
     struct request *r = user;
-    char eid[EXECUTION_ID_SIZE];
+    char eid[EXECUTION_ID_SIZE], word[16];
     r->call = NULL;
     if (err) {
         request_problem(r, err);
+        return;
+    }
+    if (ended_before(r, status, body)) {
+        wait_over_until(r, world_now_ms(r->g->world) + OTHERS_END_MS);
         return;
     }
     if (status / 100 == 2 && json_members_text(body, "execution_id", eid, sizeof(eid)) &&
@@ -58,6 +107,9 @@ static void on_submitted(int status, struct slice body, const struct err *err, v
         session_table_changed(r->g->sessions, r->s);
         gateway_metrics_execution(r->g->metrics, r->language);
         http_reply_header(r->x, "Spillway-Execution-Id", eid);
+        if (json_members_text(body, "status", word, sizeof(word)) &&
+            session_id_is_name(slice_of(word)))
+            http_reply_header(r->x, "Spillway-Execution-Status", word);
     }
     request_reply(r, status, status < 400 ? "application/json" : "application/problem+json", body);
 }
@@ -109,6 +161,14 @@ static void forwarded_in_vain(struct request *r)
     proceed(r);
 }
 
+/* It may end between two executions: the code is held, to be sent again. */
+static bool may_have_ended(const struct request *r, const struct session *s)
+{
+    int64_t length = http_exchange_head(r->x)->content_length;
+    return s->spec.cleanup == SESSION_CLEANUP_COMPLETION && !r->placed && length >= 0 &&
+           length <= HELD_MAX;
+}
+
 static void wait_ready(struct request *r)
 {
     struct session *s = r->s;
@@ -120,6 +180,8 @@ static void wait_ready(struct request *r)
             remote_forward_exec(r, forwarded_in_vain);
         else if (r->has_body)
             submit_collected(r, s);
+        else if (may_have_ended(r, s))
+            request_collect(r, EXEC_BODY_MAX, wait_ready);
         else
             submit_relay(r, s);
     } else if (may_begin_anew) {
@@ -243,6 +305,31 @@ static void recall_elsewhere(struct request *r)
         remote_recall_start(r, after_recall);
 }
 
+/* Parsed on the loop: what is larger is taken for the same. */
+#define COMPARED_MAX ((size_t)512 * 1024)
+
+static bool is_another_body(const struct request *r, const struct result_record *record)
+{
+    char ours[DIGEST_HEX];
+    struct err err;
+    const char *language = json_get_text(record->meta, "language", r->language);
+    if (!*record->fingerprint || r->body.len > COMPARED_MAX)
+        return false;
+    /* An agent takes no body that is no JSON, so it is none that ran. */
+    return exec_fingerprint(language, r->is_text, buf_slice(&r->body), ours, &err) < 0 ||
+           strcmp(ours, record->fingerprint) != 0;
+}
+
+static void reply_recalled(struct request *r, const struct result_record *record,
+                           const struct result_query *q)
+{
+    if (is_another_body(r, record))
+        request_problemf(r, ERR_EXECUTION_CONFLICT, "execution %s had another body",
+                         r->execution_id);
+    else
+        result_reply_record(r, record, q);
+}
+
 /* At most once across incarnations: an id with a stored result is that execution. */
 static void recall(struct request *r)
 {
@@ -254,7 +341,7 @@ static void recall(struct request *r)
         snprintf(r->execution_id, sizeof(r->execution_id), "%s", in_body);
     }
     if (*r->execution_id && session_id_is_name(slice_of(r->execution_id)))
-        result_reply_stored(r, r->execution_id, &whole, recall_elsewhere);
+        result_reply_stored_as(r, r->execution_id, &whole, recall_elsewhere, reply_recalled);
     else
         after_recall(r);
 }

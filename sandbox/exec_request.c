@@ -1,6 +1,7 @@
 #include "sandbox/exec_request.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "sandbox/exec_fingerprint.h"
 #include "sandbox/result_query.h"
 #include "sandbox/run_files.h"
 #include "sandbox/workspace_name.h"
@@ -324,16 +325,6 @@ static int check_stdin(const struct exec_request *r, struct err *err)
     return 0;
 }
 
-static void fingerprint(const char *language, const char *kind, struct slice body, char *out)
-{
-    struct buf b;
-    buf_init(&b, EXEC_REQUEST_BODY_MAX * 8);
-    buf_addf(&b, "%s\n%s\n", language, kind);
-    buf_add(&b, body.at, body.len);
-    digest_sha256_hex(buf_slice(&b), out);
-    buf_fini(&b);
-}
-
 static int read_object(struct json_t *body, const char *language, const struct agent_limits *limits,
                        struct exec_request *out, struct err *err)
 {
@@ -351,13 +342,7 @@ static int read_object(struct json_t *body, const char *language, const struct a
         rc = check_stdin(out, err);
     if (rc < 0)
         return rc;
-    /* The id may come in the body or in a header field: it does not make another body. */
-    json_remove(body, "execution_id");
-    struct buf canonical;
-    buf_init(&canonical, EXEC_REQUEST_BODY_MAX * 7);
-    json_print_sorted(body, &canonical);
-    fingerprint(language, "json", buf_slice(&canonical), out->fingerprint);
-    buf_fini(&canonical);
+    exec_fingerprint_json(language, body, out->fingerprint);
     return 0;
 }
 
@@ -383,7 +368,7 @@ int exec_request_parse_text(struct slice body, const char *language,
     *out = (struct exec_request){.timeout_ms = limits->execution_ms};
     int rc = take_code(out, body, limits, err);
     if (rc == 0)
-        fingerprint(language, "text", body, out->fingerprint);
+        exec_fingerprint_text(language, body, out->fingerprint);
     return rc;
 }
 

@@ -468,6 +468,7 @@ void execution_calls_record(struct http_exchange *x, const struct http_route_mat
     buf_init(&body, RESULT_RECORD_MAX);
     struct json_t *meta = execution_meta(e);
     struct event_source source = execution_events(e, meta);
+    json_set_text(meta, "fingerprint", execution_fingerprint(e));
     result_record_print_events(&source, &body);
     INVARIANT(!body.overflowed);
     set_fields(x, execution_id(e), execution_status(e));

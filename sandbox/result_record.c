@@ -1,6 +1,7 @@
 #include "sandbox/result_record.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct json_t *counts(const struct output_view *v)
@@ -100,6 +101,8 @@ struct result_record *result_record_parse(struct slice text, struct err *err)
     r->references = 1;
     r->stored_bytes = text.len;
     r->meta = meta;
+    snprintf(r->fingerprint, sizeof(r->fingerprint), "%s", json_get_text(meta, "fingerprint", ""));
+    json_remove(meta, "fingerprint"); /* between us: no part of the result */
     if (!take_outputs(r, (struct slice){end + 1, text.len - line.len - 1})) {
         err_set(err, ERR_STORE, "the stored result contradicts itself");
         result_record_free(&r);

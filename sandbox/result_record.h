@@ -16,6 +16,7 @@ struct result_record {
     unsigned references;
     size_t stored_bytes; /* what it was read from */
     struct json_t *meta;
+    char fingerprint[65]; /* exec_fingerprint.h; "": unknown */
     struct output_view out;
     struct output_view err;
     struct event_journal journal;

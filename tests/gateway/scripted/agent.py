@@ -84,7 +84,9 @@ class Agent:
     def execute(self, request, language):
         body = request.json()
         eid = body.get("execution_id") or request.fields.get("idempotency-key") or f"e{len(self.ran):032x}"
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        body.pop("execution_id", None)
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(f"{language}\njson\n{canonical}".encode()).hexdigest()
         known = self.executions.get(eid, {}).get("digest") or self.past.get(eid)
         if known and known != digest:
             return problem(409, "execution_conflict")
@@ -104,7 +106,7 @@ class Agent:
 
     def meta(self, eid):
         return {"session_id": self.session_id, "execution_id": eid, "language": self.executions[eid]["language"], "status": "completed",
-                "exit_code": 0, "fingerprint": self.executions[eid]["digest"]}
+                "exit_code": 0}
 
     def missing(self, eid):
         return problem(410, "gone") if eid in self.past else problem(404, "execution_not_found")
@@ -134,8 +136,9 @@ class Agent:
         if eid not in self.executions:
             return self.missing(eid)
         out = self.executions[eid]["code"].encode()
-        outputs = {"stdout": {"total": len(out), "head": len(out), "tail": 0}, "stderr": {"total": 0, "head": 0, "tail": 0}, "events": [len(out)]}
-        return 200, json.dumps({**self.meta(eid), "outputs": outputs}).encode() + b"\n" + out
+        outputs = {"stdout": {"total": len(out), "head": len(out), "tail": 0}, "stderr": {"total": 0, "head": 0, "tail": 0}}
+        line = {**self.meta(eid), "fingerprint": self.executions[eid]["digest"], "outputs": outputs}
+        return 200, json.dumps(line).encode() + b"\n" + out
 
     def stored(self, _, eid):
         if eid in self.executions:
