@@ -215,18 +215,29 @@ function runMain(file, name, args) {
   else tell(ran);
 }
 
-// What every run does for the first time.
-function warmUp() {
-  const empty = { name: 'main.js', require };
-  new vm.Script('1', { filename: 'main.js', importModuleDynamically: importer(empty) }).runInThisContext();
-  util.inspect([process.stdout.fd, process.stderr.fd, typeof console.log]);
-  nodeModule.createRequire('/main.js');
+function setEnvironment(pairs) {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    process.env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+}
+
+// What every run does, with nothing said and nothing changed: what is compiled now need not be then.
+function rehearse() {
+  const { stdout } = process;
+  stdout.write = () => true;
+  process.chdir(process.cwd());
+  setEnvironment(Object.entries(process.env).map(([name, value]) => `${name}=${value}`));
+  const { value } = runSource("console.log('%s', 1, {}); 1", makeScope('main.js'));
+  delete stdout.write;
+  util.inspect([value, process.stderr.fd, isThenable(value), readCode(__filename, 'main.js').length]);
 }
 
 // As a cold start would have begun, but for the time since.
 function awaitRun() {
   const buffer = Buffer.alloc(MESSAGE_MAX);
-  warmUp();
+  rehearse();
   fs.writeSync(CONTROL, 'R');
   const length = fs.readSync(CONTROL, buffer);
   if (length === 0) process.exit(0);
@@ -235,12 +246,17 @@ function awaitRun() {
   const texts = buffer.toString('utf8', 0, length).split('\0').slice(0, -1);
   const count = Number(texts[1]);
   process.chdir(texts[0]);
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  for (const pair of texts.slice(2 + count)) {
-    const at = pair.indexOf('=');
-    process.env[pair.slice(0, at)] = pair.slice(at + 1);
-  }
+  setEnvironment(texts.slice(2 + count));
   return texts.slice(2, 2 + count);
+}
+
+// The end without taking the engine apart, where nobody else listens for it.
+function endQuickly() {
+  let failed = false;
+  process.on('uncaughtExceptionMonitor', () => { failed = true; }); // node prints it behind the event
+  process.on('exit', (code) => {
+    if (!failed && process.listenerCount('exit') === 1) process.reallyExit(code);
+  });
 }
 
 module.exports = { REPORT, CONTROL, reportError, reportValue, makeScope, runSource, readCode, callHandler, takeOwn, isThenable };
@@ -252,6 +268,7 @@ function begin([first, ...rest]) {
     return;
   }
   process.on('uncaughtExceptionMonitor', reportError);
+  endQuickly();
   const [file, name, ...args] = first === '--warm' ? awaitRun() : [first, ...rest];
   runMain(file, name, args);
 }

@@ -115,6 +115,23 @@ def test_programs_end_the_same(warm, code):
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("code", [
+    "process.on('exit', (code) => console.log('bye', code))", "process.exitCode = 3", "process.exit(4)", "process.on('exit', () => { process.exitCode = 5; })",
+    "setTimeout(() => console.log('later'), 30)", "process.on('beforeExit', () => console.log('before'))", "throw new Error('x')",
+    "Promise.reject(new Error('y'))", "process.on('uncaughtException', (e) => console.log('caught', e.message)); throw new Error('z')",
+    "process.stdout.write('x'.repeat(300000))", "require('child_process').spawn('sh', ['-c', 'echo child'], {stdio: 'inherit'})",
+    "new (require('worker_threads').Worker)(\"console.log('worker')\", {eval: true})", "process.kill(process.pid, 'SIGTERM'); setTimeout(() => {}, 5000)",
+])
+def test_node_ends_as_it_does_by_itself(warm, code):
+    warm.wait_until_warm(["nodejs"], warm.warm_languages().count("nodejs"))
+    ours = warm.run("nodejs", code)
+    alone = warm.run("bash", f"cat > p.js << 'END'\n{code}\nEND\nexec node p.js")
+    for r in (ours, alone):
+        warm.call("POST", f"/v1/executions/{r['execution_id']}/stored")
+    assert [ours[k] for k in ("stdout", "exit_code", "signal", "status")] == [alone[k] for k in ("stdout", "exit_code", "signal", "status")]
+    assert bool(ours["stderr"]) == bool(alone["stderr"])
+
+
 def test_random_numbers_are_not_the_same_in_two_runs(warm):
     code = "import random, uuid, os, tempfile\n(random.random(), uuid.uuid4(), os.urandom(4), next(tempfile._get_candidate_names()))"
     assert warm.run("python", code)["result"] != warm.run("python", code)["result"]
