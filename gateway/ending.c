@@ -12,6 +12,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/lost_records.h"
 #include "gateway/record_copy.h"
+#include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/store_damage.h"
@@ -191,6 +192,7 @@ void ending_supersede(struct gateway *g, struct session *s)
     session_ref(s);
     tender_free(&s->tender);
     ending_free(&s->ending);
+    remote_placement_free(&s->handover); /* or it goes on with a session that nobody holds */
     remote_session_free(&s->remote);
     if (session_state(s) != SESSION_STOPPING)
         fsm_move(&s->fsm, SESSION_STOPPING);
