@@ -320,7 +320,7 @@ static bool is_another_body(const struct request *r, const struct result_record 
            strcmp(ours, record->fingerprint) != 0;
 }
 
-static void reply_recalled(struct request *r, const struct result_record *record,
+static void reply_recalled(struct request *r, struct result_record *record,
                            const struct result_query *q)
 {
     if (is_another_body(r, record))
