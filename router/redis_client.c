@@ -474,14 +474,14 @@ void redis_client_move(struct redis_client *r, const struct redis_place *to)
 {
     if (redis_place_eq(&r->url.at, to))
         return;
-    r->url.at = *to;
-    r->backoff_ms = BACKOFF_FIRST_MS;
     if (r->resolve) { /* the old place's address is of no use */
         r->resolve->client = NULL;
         r->resolve = NULL;
     }
     if (r->fsm.state != REDIS_WAITING)
         drop(r, "Sentinel named another master");
+    r->url.at = *to;
+    r->backoff_ms = BACKOFF_FIRST_MS;
     timer_start(r->world, r->timer, 0, 0);
 }
 

@@ -66,6 +66,7 @@ def test_it_moves_with_the_master_and_keeps_what_it_has_when_nobody_knows(world,
     wait(lambda: up_at(gateway, first), "the first master")
     sentinel.place = second.place
     wait(lambda: up_at(gateway, second), "the second master")
+    assert [line for line in gateway.logged("redis_lost") if f"server=127.0.0.1:{first.port} " in line and "another master" in line]
     wait(lambda: has_redis(gateway), "readyz to say so")
     for nothing in (None, "silent"):
         asked = sentinel.asked
