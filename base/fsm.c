@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ void fsm_init(struct fsm *m, const struct fsm_table *table, int first)
 {
     INVARIANT(table->count > 0 && table->count <= 32); /* the mask's bits */
     INVARIANT(is_state(table, first));
-    *m = (struct fsm){table, first};
+    *m = (struct fsm){.table = table, .state = first};
 }
 
 bool fsm_may_move(const struct fsm *m, int to)
@@ -33,12 +34,26 @@ static void refuse(const struct fsm *m, int to)
     abort();
 }
 
+static void remember(struct fsm_history *h, int from, int to)
+{
+    h->steps[h->moves++ % FSM_HISTORY_MAX] =
+        (struct fsm_step){world_wall_ms(h->world), (uint8_t)from, (uint8_t)to};
+}
+
+const struct fsm_step *fsm_history_step(const struct fsm_history *h, unsigned i)
+{
+    uint32_t first = h->moves > FSM_HISTORY_MAX ? h->moves - FSM_HISTORY_MAX : 0;
+    return first + i < h->moves ? &h->steps[(first + i) % FSM_HISTORY_MAX] : NULL;
+}
+
 void fsm_move(struct fsm *m, int to)
 {
     if (to == m->state)
         return;
     if (!fsm_may_move(m, to))
         refuse(m, to);
+    if (m->history)
+        remember(m->history, m->state, to);
     m->state = to;
 }
 

@@ -26,11 +26,27 @@ struct fsm_table {
     int count;
 };
 
+#define FSM_HISTORY_MAX 16
+struct world;
+
+/* The last moves, for those who look at a machine later. */
+struct fsm_history {
+    struct world *world; /* whose clock tells when */
+    uint32_t moves;      /* ever; the last FSM_HISTORY_MAX of them are kept */
+    struct fsm_step {
+        int64_t wall_ms;
+        uint8_t from, to;
+    } steps[FSM_HISTORY_MAX];
+};
+
 struct fsm {
     const struct fsm_table *table;
     int state;
+    struct fsm_history *history; /* NULL-able; the owner's */
 };
 
+/* The i-th of those that are kept, the oldest first; NULL: there is none. */
+const struct fsm_step *fsm_history_step(const struct fsm_history *h, unsigned i);
 void fsm_init(struct fsm *m, const struct fsm_table *table, int first);
 bool fsm_may_move(const struct fsm *m, int to);
 void fsm_move(struct fsm *m,

@@ -2,6 +2,7 @@
 
 #include "gateway/contexts_api.h"
 #include "gateway/debug_api.h"
+#include "gateway/debug_states.h"
 #include "gateway/events_api.h"
 #include "gateway/executions_api.h"
 #include "gateway/files_api.h"
@@ -104,6 +105,10 @@ static const struct http_route ADMIN_ROUTES[] = {
      "Metrics as Prometheus reads them."},
     {HTTP_METHOD_GET, "/debug/sessions", debug_api_sessions, "debug_sessions",
      "Every session as this gateway knows it."},
+    {HTTP_METHOD_GET, "/debug/sessions/{id}", debug_states_session, "debug_session",
+     "One session, with its last changes of state."},
+    {HTTP_METHOD_GET, "/debug/states", debug_states_tables, "debug_states",
+     "The state machines: states, and which may follow which."},
     {HTTP_METHOD_GET, "/debug/pods", debug_api_pods, "debug_pods", "Every pod in the store."},
     {HTTP_METHOD_GET, "/debug/routes", debug_api_routes, "debug_routes",
      "The sessions that run at other sites."},

@@ -48,10 +48,9 @@ struct dump {
     struct json_t *items;
 };
 
-static bool dump_session(struct session *s, void *user)
+struct json_t *debug_api_session(const struct gateway *g, struct session *s)
 {
-    struct dump *d = user;
-    struct json_t *j = session_view(s, d->g->conf.site);
+    struct json_t *j = session_view(s, g->conf.site);
     json_set_text(j, "tenant", s->tenant);
     json_set_text(j, "epoch", s->epoch);
     json_set_text(j, "agent", s->agent.host);
@@ -59,12 +58,18 @@ static bool dump_session(struct session *s, void *user)
     json_set_bool(j, "ending", s->ending != NULL);
     json_set_bool(j, "handover", s->handover != NULL);
     json_set_bool(j, "fresh", s->remote ? remote_session_is_fresh(s) : true);
-    json_set_bool(j, "duty", peers_own_duty(d->g->peers, s->id));
+    json_set_bool(j, "duty", peers_own_duty(g->peers, s->id));
     json_set_bool(j, "started", session_is_started(s));
     json_set_int(j, "running", s->activity.running);
     json_set_int(j, "seq", s->activity.seq);
     json_set(j, "executions", json_ref(s->executions));
-    json_add(d->items, j);
+    return j;
+}
+
+static bool dump_session(struct session *s, void *user)
+{
+    struct dump *d = user;
+    json_add(d->items, debug_api_session(d->g, s));
     return true;
 }
 

@@ -93,6 +93,11 @@ static enum ending_step step_of(const struct ending *e)
     return (enum ending_step)e->fsm.state;
 }
 
+const char *ending_state(const struct ending *e)
+{
+    return fsm_state_name(&e->fsm);
+}
+
 static int64_t now_ms(const struct ending *e)
 {
     return world_now_ms(e->g->world);

@@ -40,6 +40,7 @@ extern const struct fsm_table ENDING_FSM; /* its steps */
 void ending_start(struct gateway *g, struct session *s, enum ending_cause cause);
 /* Something about the session's pod has changed. */
 void ending_poke(struct ending *e);
+const char *ending_state(const struct ending *e);
 /* Another incarnation has the name already: over at once, no tombstone. */
 void ending_supersede(struct gateway *g, struct session *s);
 /* Program end: what is left is left to the other gateways. */

@@ -75,6 +75,7 @@ struct session {
     char id[SESSION_ID_SIZE];
     char tenant[SESSION_ID_SIZE];
     struct fsm fsm;
+    struct fsm_history history; /* since it stands in the table */
     struct session_spec spec;
     char epoch[33], nonce[33];
     char fingerprint[DIGEST_HEX];

@@ -51,6 +51,8 @@ struct session *session_table_get(const struct session_table *t, const char *id)
 void session_table_add(struct session_table *t, struct session *s)
 {
     session_table_forget(t, s->id);
+    s->history.world = loop_world(t->loop);
+    s->fsm.history = &s->history;
     HASH_ADD_STR(t->living, id, s);
 }
 

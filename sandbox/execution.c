@@ -30,9 +30,6 @@
 #define REPORT_WAIT_MS   5
 #define REPORT_WAITS_MAX 40
 
-static const struct fsm_state STATES[] = {EXECUTION_STATES(FSM_STATE)};
-const struct fsm_table EXECUTION_FSM = {"execution", STATES, EXECUTION_STATE_COUNT};
-
 struct execution {
     struct fsm fsm;
     const struct execution_host *host;

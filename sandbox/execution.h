@@ -10,16 +10,9 @@
 #include "base/loop.h"
 #include "sandbox/event_stream.h"
 #include "sandbox/exec_request.h"
+#include "sandbox/execution_states.h"
 #include "sandbox/language.h"
 #include <sys/types.h>
-
-#define EXECUTION_STATES(X)                                                                        \
-    X(EXECUTION, RUNNING, FSM_TO(EXECUTION_KILLING) | FSM_TO(EXECUTION_ENDED))                     \
-    X(EXECUTION, KILLING, FSM_TO(EXECUTION_ENDED))                                                 \
-    X(EXECUTION, ENDED, 0)
-enum execution_state { EXECUTION_STATES(FSM_ENUM) EXECUTION_STATE_COUNT };
-
-extern const struct fsm_table EXECUTION_FSM;
 
 enum execution_cause {
     EXECUTION_BY_EXIT, /* the code ended by itself */

@@ -9,29 +9,11 @@
 #include "clusters/embedded/pod_status.h"
 #include "clusters/embedded/pod_surroundings.h"
 #include "clusters/kube_object.h"
+#include "clusters/pod_worker_states.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define POD_WORKER_STATES(X)                                                                       \
-    X(WORKER, WAITING,                                                                             \
-      FSM_TO(WORKER_FURNISHING) | FSM_TO(WORKER_RUNNING) | FSM_TO(WORKER_DELETING) |               \
-          FSM_TO(WORKER_ENDED) | FSM_TO(WORKER_GONE))                                              \
-    X(WORKER, FURNISHING, FSM_TO(WORKER_STARTING) | FSM_TO(WORKER_DELETING))                       \
-    X(WORKER, STARTING, FSM_TO(WORKER_RUNNING) | FSM_TO(WORKER_DELETING))                          \
-    X(WORKER, RUNNING,                                                                             \
-      FSM_TO(WORKER_SWEEPING) | FSM_TO(WORKER_STOPPING) | FSM_TO(WORKER_DELETING))                 \
-    X(WORKER, SWEEPING, FSM_TO(WORKER_STARTING) | FSM_TO(WORKER_DELETING))                         \
-    X(WORKER, STOPPING, FSM_TO(WORKER_DELETING))                                                   \
-    X(WORKER, DELETING, FSM_TO(WORKER_CLEARING))                                                   \
-    X(WORKER, CLEARING, FSM_TO(WORKER_ENDED) | FSM_TO(WORKER_GONE))                                \
-    X(WORKER, ENDED, FSM_TO(WORKER_GONE))                                                          \
-    X(WORKER, GONE, 0)
-
-enum worker_state { POD_WORKER_STATES(FSM_ENUM) WORKER_STATE_COUNT };
-static const struct fsm_state states[] = {POD_WORKER_STATES(FSM_STATE)};
-const struct fsm_table POD_WORKER_FSM = {"pod_worker", states, WORKER_STATE_COUNT};
 
 struct pod_worker {
     struct fsm fsm;
@@ -502,7 +484,7 @@ static void go(struct pod_worker *w, enum worker_state to)
     };
 
     LOG(LOG_DEBUG, "pod_state", KV("pod", w->name), KV("from", fsm_state_name(&w->fsm)),
-        KV("to", states[to].name));
+        KV("to", POD_WORKER_FSM.states[to].name));
     fsm_move(&w->fsm, (int)to);
     if (enter[to])
         enter[to](w);

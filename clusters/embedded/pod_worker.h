@@ -33,8 +33,6 @@ struct pod_worker_env {
     void *user;
 };
 
-extern const struct fsm_table POD_WORKER_FSM;
-
 struct pod_worker *pod_worker_new(const struct pod_worker_env *env,
                                   const struct json_t *pod) CHECK_RESULT;
 void pod_worker_free(struct pod_worker **w);

@@ -1,8 +1,8 @@
 #include "tools/reference/machines.h"
 
 #include "base/fsm.h"
-#include "clusters/embedded/pod_worker.h"
 #include "clusters/kube_watch.h"
+#include "clusters/pod_worker_states.h"
 #include "gateway/ending.h"
 #include "gateway/session.h"
 #include "gateway/tender.h"
@@ -10,7 +10,7 @@
 #include "http/upstream_pool.h"
 #include "router/redis_client.h"
 #include "sandbox/context.h"
-#include "sandbox/execution.h"
+#include "sandbox/execution_states.h"
 #include "watermark/level.h"
 
 struct machine {
@@ -29,9 +29,9 @@ static const struct machine MACHINES[] = {
     {&HTTP_BODY_TABLE, "http/http_connection.h", "The body of the request on a connection."},
     {&HTTP_LINE_TABLE, "http/http_connection.h", "The socket of a client's connection."},
     {&UPSTREAM_CONN_FSM, "http/upstream_pool.h", "A kept connection to an agent."},
-    {&EXECUTION_FSM, "sandbox/execution.h", "One run of code, in the agent."},
+    {&EXECUTION_FSM, "sandbox/execution_states.h", "One run of code, in the agent."},
     {&CONTEXT_FSM, "sandbox/context.h", "An interpreter that stays, in the agent."},
-    {&POD_WORKER_FSM, "clusters/embedded/pod_worker.c", "One pod, in the embedded node."},
+    {&POD_WORKER_FSM, "clusters/pod_worker_states.h", "One pod, in the embedded node."},
 };
 
 static void print_machine(FILE *out, const struct machine *m)
