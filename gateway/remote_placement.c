@@ -176,7 +176,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words)
     struct session *s = session_ref(p->s);
     snprintf(s->epoch, sizeof(s->epoch), "%s", json_get_text(words, "epoch", p->epoch));
     if (strcmp(s->epoch, p->epoch) != 0)
-        withdraw_record(p); /* an earlier incarnation is taken: the claim must not stand in its way */
+        withdraw_record(p); /* an earlier incarnation is taken: the claim may not stand there */
     if (s->spec.again)
         result_store_drop_tombstone(g->results, s->id, dropped, NULL);
     json_free(s->env);
