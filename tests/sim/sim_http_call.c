@@ -225,6 +225,8 @@ int http_call_start(struct http_caller *h, const struct http_call_request *req,
         .idle_ms = req->idle_ms,
     };
     c->to_cluster = strstr(address, "-api") != NULL;
+    if (!c->to_cluster)
+        sim_trace("%s: %s %s", p->name, req->method, req->url);
     c->call = sim_call_start(p, sim_address_find(address, r.target), &r, &EVENTS, c);
     *out = c;
     return 0;

@@ -165,11 +165,14 @@ static void on_back(void *user)
 static void trace(const struct message *m)
 {
     const struct slice *a = m->args;
+    const struct slice none = {"", 0};
     int first = slice_eq(a[0], "EVAL") ? 3 : 1;
-    if (m->count > first + 2)
-        sim_trace("%s: %.*s %.*s %.*s %.*s of %s", sim_redis_process(m->link->server)->name,
-                  SLICE_ARG(a[0]), SLICE_ARG(a[first]), SLICE_ARG(a[first + 1]),
-                  SLICE_ARG(a[first + 2]), m->link->here->name);
+    struct slice more = m->count > first + 1 ? a[first + 1] : none;
+    if (more.len > 60)
+        more.len = 60;
+    if (m->count > first)
+        sim_trace("%s: %.*s %.*s %.*s of %s", sim_redis_process(m->link->server)->name,
+                  SLICE_ARG(a[0]), SLICE_ARG(a[first]), SLICE_ARG(more), m->link->here->name);
 }
 
 static void on_arrived(void *user)
