@@ -54,22 +54,33 @@ static struct json_t *metadata_of(const struct pod_manifest *m)
                       "labels", labels, "annotations", notes);
 }
 
-static struct json_t *walls(void)
+/* Fast: the workspace is in the container's own layer, so the root cannot be read-only; the agent
+ * makes it so for what it runs. */
+static struct json_t *walls(const struct pod_manifest *m)
 {
     return json_build("{s:b,s:b,s:b,s:i,s:i,s:{s:[s]},s:{s:s}}", "allowPrivilegeEscalation", 0,
-                      "readOnlyRootFilesystem", 1, "runAsNonRoot", 1, "runAsUser", UID,
+                      "readOnlyRootFilesystem", !m->fast, "runAsNonRoot", 1, "runAsUser", UID,
                       "runAsGroup", UID, "capabilities", "drop", "ALL", "seccompProfile", "type",
                       "RuntimeDefault");
 }
 
-static struct json_t *resources_of(int64_t millicpu, int64_t memory_bytes)
+static struct json_t *resources_of(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes)
 {
     struct json_t *amount = json_new_object();
 
     set_format(amount, "cpu", millicpu, "m");
     set_format(amount, "memory", memory_bytes, "");
+    if (disk_bytes > 0)
+        set_format(amount, "ephemeral-storage", disk_bytes, "");
     struct json_t *copy = json_copy(amount);
     return json_build("{s:o,s:o}", "requests", amount, "limits", copy);
+}
+
+static struct json_t *sandbox_resources(const struct pod_manifest *m)
+{
+    if (m->fast)
+        return resources_of(m->millicpu, m->memory_bytes, m->disk_bytes);
+    return resources_of(m->millicpu, m->memory_bytes + m->disk_bytes, 0);
 }
 
 static struct json_t *mount_of(const char *volume, const char *path, const char *sub_path)
@@ -105,14 +116,13 @@ static struct json_t *sandbox_of(const struct pod_manifest *m)
         json_set_bool(agent, "readOnly", true);
         json_add(mounts, agent);
     }
-    for (size_t i = 0; i < ARRAY_LEN(SCRATCH); i++)
+    for (size_t i = 0; !m->fast && i < ARRAY_LEN(SCRATCH); i++)
         json_add(mounts, mount_of("scratch", SCRATCH[i][0], SCRATCH[i][1]));
     return json_build("{s:s,s:s,s:s,s:[s],s:[{s:s,s:i,s:s}],s:o,s:o,s:o,s:o}", "name", "sandbox",
                       "image", m->image, "imagePullPolicy", "IfNotPresent", "command",
                       "/spillway/agent", "ports", "name", "agent", "containerPort", AGENT_PORT,
                       "protocol", "TCP", "env", environment_of(m), "resources",
-                      resources_of(m->millicpu, m->memory_bytes + m->disk_bytes), "volumeMounts",
-                      mounts, "securityContext", walls());
+                      sandbox_resources(m), "volumeMounts", mounts, "securityContext", walls(m));
 }
 
 /* Its requests never exceed the sandbox's own, so it costs the scheduler nothing: the larger of the
@@ -127,17 +137,19 @@ static struct json_t *install_agent_of(const struct pod_manifest *m)
                       m->agent_image, "imagePullPolicy", "IfNotPresent", "command", "cp", "-R",
                       "/spillway/.", "/agent/", "resources",
                       resources_of(m->millicpu < MILLICPU ? m->millicpu : MILLICPU,
-                                   sandbox_memory < MEMORY ? sandbox_memory : MEMORY),
+                                   sandbox_memory < MEMORY ? sandbox_memory : MEMORY, 0),
                       "volumeMounts", mount_of("agent", "/agent", NULL), "securityContext",
-                      walls());
+                      walls(m));
 }
 
 static struct json_t *volumes_of(const struct pod_manifest *m)
 {
-    struct json_t *scratch = json_build("{s:s}", "medium", "Memory");
-
-    set_format(scratch, "sizeLimit", m->disk_bytes, "");
     struct json_t *volumes = json_new_array();
+
+    if (m->fast)
+        return volumes;
+    struct json_t *scratch = json_build("{s:s}", "medium", "Memory");
+    set_format(scratch, "sizeLimit", m->disk_bytes, "");
     if (m->agent_image)
         json_add(volumes,
                  json_build("{s:s,s:{s:s}}", "name", "agent", "emptyDir", "sizeLimit", "64Mi"));

@@ -1,6 +1,7 @@
 /* pod_manifest.h - the pod of a session, as docs/agent-api.md describes it. Pure. */
 #pragma once
 #include "base/cc.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct json_t;
@@ -19,10 +20,11 @@ struct pod_manifest {
     const struct json_t *spec; /* annotation spillway.dev/spec */
     const char *image;
     const char *agent_image;   /* NULL: the agent is in `image` already */
+    bool fast;                 /* no volume; agent_image is NULL */
     const char *runtime_class; /* NULL: the cluster's default */
     int64_t millicpu;
-    int64_t memory_bytes; /* of the program; the workspace's bytes are added for the limit */
-    int64_t disk_bytes;   /* the scratch volume */
+    int64_t memory_bytes; /* of the program */
+    int64_t disk_bytes;   /* of the workspace: in memory, and then added to that; fast: on disk */
     int64_t pids;
     const struct json_t *limits; /* env SPILLWAY_LIMITS */
 };

@@ -125,7 +125,7 @@ static void open_watermark(struct gateway *g)
         .usage_interval_ms = w->usage_interval_ms,
     };
 
-    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &conf.shape);
+    placement_shape(g, e->millicpu, e->memory_bytes, e->disk_bytes, &conf.shape);
     g->feed = watermark_feed_new(g->world, g->store, g->kube, g->reservations, &conf);
 }
 

@@ -221,7 +221,7 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
                                       .wish = wish,
                                       .site = g->conf.site,
                                       .elsewhere = remote_placement_elsewhere(g)};
-    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
+    placement_shape(g, e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
     watermark_feed_take(g->feed, &shape, &local);
     decision_make(&in, &d);
     bool wished = remotes_get(g->remotes, wish) || strcmp(wish, "remote") == 0;

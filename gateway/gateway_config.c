@@ -57,6 +57,9 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "image that brings the agent into the pod"},
     {"agent.delivery", CONFIG_TEXT, AT(agent_delivery), "init_container", 0, 0,
      "init_container (copies it from agent.image) | baked (the environments' images have it)"},
+    {"sandbox.profile", CONFIG_TEXT, AT(sandbox_profile), "strict", 0, 0,
+     "strict (read-only root, workspace in memory) | fast (no volumes: pods start sooner; the "
+     "workspace is on the node's disk; needs agent.delivery: baked)"},
     {"agent.port", CONFIG_INT, AT(agent_port), "8700", 1, 65535, "port of the agent in the pod"},
     {"agent.warm", CONFIG_BOOL, AT(agent_warm), "true", 0, 0,
      "interpreters are kept ready in every sandbox, whose memory they take; off: every run starts "
@@ -141,6 +144,11 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
 };
 const size_t GATEWAY_CONFIG_KEY_COUNT = ARRAY_LEN(GATEWAY_CONFIG_KEYS);
 
+bool gateway_config_is_fast(const struct gateway_config *c)
+{
+    return strcmp(c->sandbox_profile, "fast") == 0;
+}
+
 bool gateway_config_is_loopback(const char *address)
 {
     struct slice a = slice_of(address);
@@ -189,6 +197,13 @@ static int check_words(const struct gateway_config *c, struct err *err)
     if (strcmp(c->agent_delivery, "init_container") != 0 && strcmp(c->agent_delivery, "baked") != 0)
         return err_set(err, ERR_CONFIG, "agent.delivery: '%s' is neither init_container nor baked",
                        c->agent_delivery);
+    if (strcmp(c->sandbox_profile, "strict") != 0 && !gateway_config_is_fast(c))
+        return err_set(err, ERR_CONFIG, "sandbox.profile: '%s' is neither strict nor fast",
+                       c->sandbox_profile);
+    if (gateway_config_is_fast(c) && strcmp(c->agent_delivery, "baked") != 0)
+        return err_set(err, ERR_CONFIG,
+                       "sandbox.profile: fast has no volume that an agent could be copied to; it "
+                       "needs agent.delivery: baked");
     if (!*c->site_key_file)
         return err_set(err, ERR_CONFIG,
                        "site_key_file is needed (head -c32 /dev/urandom | xxd -p -c64)");

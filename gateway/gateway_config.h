@@ -48,7 +48,8 @@ struct gateway_config {
     int64_t redis_timeout_ms;
     const char *environments_file, *default_environment;
     const char *agent_image;
-    const char *agent_delivery; /* "init_container", "baked" */
+    const char *agent_delivery;  /* "init_container", "baked" */
+    const char *sandbox_profile; /* "strict", "fast" */
     int64_t agent_port;
     bool agent_warm;           /* interpreters are kept ready */
     const char *runtime_class; /* "": the cluster's default */
@@ -69,6 +70,7 @@ struct config *gateway_config_read(int argc, char **argv, struct gateway_config 
 int gateway_config_check(struct gateway_config *c, struct err *err) CHECK_RESULT;
 /* Only this machine can connect there. */
 bool gateway_config_is_loopback(const char *address);
+bool gateway_config_is_fast(const struct gateway_config *c); /* sandbox.profile */
 
 extern const struct config_key GATEWAY_CONFIG_KEYS[];
 extern const size_t GATEWAY_CONFIG_KEY_COUNT;

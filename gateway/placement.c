@@ -270,6 +270,7 @@ static struct json_t *build_pod(struct gateway *g, const struct session *s,
         .spec = spec,
         .image = req->environment->image,
         .agent_image = baked ? NULL : g->conf.agent_image,
+        .fast = gateway_config_is_fast(&g->conf),
         .runtime_class = *s->spec.runtime_class ? s->spec.runtime_class : NULL,
         .millicpu = s->spec.millicpu,
         .memory_bytes = s->spec.memory_bytes,
@@ -285,12 +286,16 @@ static struct json_t *build_pod(struct gateway *g, const struct session *s,
 
 /* -- the decision -- */
 
-void placement_shape(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes,
-                     struct kube_resources *out)
+void placement_shape(const struct gateway *g, int64_t millicpu, int64_t memory_bytes,
+                     int64_t disk_bytes, struct kube_resources *out)
 {
-    /* As clusters/pod_manifest asks: the workspace lives in the sandbox's memory. */
-    *out = (struct kube_resources){
-        .millicpu = millicpu, .memory_bytes = memory_bytes + disk_bytes, .pods = 1};
+    bool on_disk = gateway_config_is_fast(&g->conf);
+
+    /* As clusters/pod_manifest asks for it. */
+    *out = (struct kube_resources){.millicpu = millicpu,
+                                   .memory_bytes = memory_bytes + (on_disk ? 0 : disk_bytes),
+                                   .ephemeral_bytes = on_disk ? disk_bytes : 0,
+                                   .pods = 1};
 }
 
 static void count_placement(struct gateway *g, enum decision_reason reason)
@@ -447,7 +452,7 @@ struct session *placement_start(struct gateway *g, const char *id, const char *t
     struct decision d;
     struct kube_resources shape;
     bool elsewhere;
-    placement_shape(req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
+    placement_shape(g, req->spec.millicpu, req->spec.memory_bytes, req->spec.disk_bytes, &shape);
     if (check_quota(g, tenant, err) < 0 || decide(g, req, &shape, &d, &elsewhere, err) < 0)
         return NULL;
     struct session *s = make_session(g, id, tenant, req, &d);

@@ -13,8 +13,8 @@ struct session;
 struct session_request;
 
 /* What a sandbox of these resources asks of a node. */
-void placement_shape(int64_t millicpu, int64_t memory_bytes, int64_t disk_bytes,
-                     struct kube_resources *out);
+void placement_shape(const struct gateway *g, int64_t millicpu, int64_t memory_bytes,
+                     int64_t disk_bytes, struct kube_resources *out);
 /* `adopt_any`: a session of the same tenant that exists already will do, whatever its request was.
  * NULL with err when refused at once: ERR_CAPACITY_FULL, ERR_QUOTA_EXCEEDED, ERR_UNAVAILABLE,
  * ERR_OVERLOADED. The session is borrowed. */

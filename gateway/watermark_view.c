@@ -22,7 +22,7 @@ void watermark_view_take(struct gateway *g, struct watermark_view *out)
                                    .requested = totals->requested,
                                    .measures = watermark_feed_measures(g->feed),
                                    .usage_error = watermark_feed_usage_error(g->feed)};
-    placement_shape(e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
+    placement_shape(g, e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
     watermark_feed_take(g->feed, &shape, &out->local);
     out->slots_total = watermark_feed_slots_total(g->feed, &shape);
     out->reserved = reservations_count(g->reservations, now_ms);

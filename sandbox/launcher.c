@@ -1,5 +1,6 @@
 #include "sandbox/launcher.h"
 #include "sandbox/seccomp_filter.h"
+#include "sandbox/write_wall.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -126,7 +127,8 @@ static int put_up_walls(pid_t protected)
 {
     struct seccomp_filter filter;
     seccomp_filter_build(&filter, protected);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || seccomp_filter_install(&filter) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || write_wall_put_up() < 0 ||
+        seccomp_filter_install(&filter) < 0)
         return -1;
     volunteer_for_memory_killer();
     return 0;

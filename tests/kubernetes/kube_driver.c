@@ -222,8 +222,8 @@ static bool add_node(const struct kube_node *n, void *user)
 
 /* -- the manifest -- */
 
-/* {"session_id", "namespace", "image", "agent_image", "runtime_class", "millicpu", "memory",
- * "disk"} */
+/* {"session_id", "namespace", "image", "agent_image", "baked", "fast", "runtime_class", "millicpu",
+ * "memory", "disk"} */
 static void on_manifest(struct http_exchange *x, struct slice body, const struct err *err,
                         void *user)
 {
@@ -250,6 +250,7 @@ static void on_manifest(struct http_exchange *x, struct slice body, const struct
         .agent_image = json_true(json_get(command, "baked"))
                            ? NULL
                            : json_get_text(command, "agent_image", "spillway/agent"),
+        .fast = json_true(json_get(command, "fast")),
         .runtime_class = json_get_text(command, "runtime_class", NULL),
         .millicpu = json_int(json_get(command, "millicpu"), 100),
         .memory_bytes = json_int(json_get(command, "memory"), 64 << 20),

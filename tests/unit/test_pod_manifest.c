@@ -6,7 +6,7 @@
 #include "clusters/kube_object.h"
 #include "clusters/pod_manifest.h"
 
-static struct json_t *build_with(const char *runtime_class, const char *agent_image)
+static struct json_t *build_all(const char *runtime_class, const char *agent_image, bool fast)
 {
     struct json_t *spec = json_build("{s:s}", "environment", "python");
     struct json_t *limits = json_build("{s:i}", "pids", 64);
@@ -24,6 +24,7 @@ static struct json_t *build_with(const char *runtime_class, const char *agent_im
         .spec = spec,
         .image = "spillway/python",
         .agent_image = agent_image,
+        .fast = fast,
         .runtime_class = runtime_class,
         .millicpu = 500,
         .memory_bytes = (int64_t)256 << 20,
@@ -36,6 +37,11 @@ static struct json_t *build_with(const char *runtime_class, const char *agent_im
     json_free(spec);
     json_free(limits);
     return pod;
+}
+
+static struct json_t *build_with(const char *runtime_class, const char *agent_image)
+{
+    return build_all(runtime_class, agent_image, false);
 }
 
 static struct json_t *build(const char *runtime_class)
@@ -160,12 +166,34 @@ static void agent_that_is_baked_in(void **state)
     json_free(pod);
 }
 
+/* Nothing is mounted; what the workspace takes is asked of the node's disk, not of its memory. */
+static void fast_profile(void **state)
+{
+    struct json_t *pod = build_all(NULL, NULL, true);
+    struct json_t *spec = json_get(pod, "spec");
+    struct json_t *sandbox = json_item(json_get(spec, "containers"), 0);
+    struct json_t *limits = json_at(sandbox, "resources", "limits", NULL);
+    struct json_t *walls = json_get(sandbox, "securityContext");
+
+    (void)state;
+    assert_null(json_get(spec, "initContainers"));
+    assert_int_equal(json_count(json_get(spec, "volumes")), 0);
+    assert_int_equal(json_count(json_get(sandbox, "volumeMounts")), 0);
+    assert_string_equal(text_at(limits, "memory"), "268435456");
+    assert_string_equal(text_at(limits, "ephemeral-storage"), "67108864");
+    assert_false(json_true(json_get(walls, "readOnlyRootFilesystem")));
+    assert_false(json_true(json_get(walls, "allowPrivilegeEscalation")));
+    assert_true(json_true(json_get(walls, "runAsNonRoot")));
+    json_free(pod);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_taken_by_the_embedded_node),
         cmocka_unit_test(comes_back_as_the_session),
         cmocka_unit_test(agent_that_is_baked_in),
+        cmocka_unit_test(fast_profile),
         cmocka_unit_test(keeps_the_restricted_standard),
     };
 
