@@ -3,34 +3,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http/http_deadline.h"
-#include <curl/curl.h>
+#include "http/http_lane.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <utlist.h>
-#include <uv.h>
 
 #define CONNECT_MS_DEFAULT ((int64_t)2000)
 #define REPLY_MAX_DEFAULT  ((size_t)1024 * 1024)
 #define UNACKED_MAX_MS     5000
 #define SPARE_MAX          8u /* easy handles kept for the next calls */
-#define CONNECTIONS_KEPT   64L
 #define UPLOAD_MAX         ((size_t)4 * 1024 * 1024)
 #define UPLOAD_LOW_WATER   ((size_t)64 * 1024)
 
-/* One of libcurl's pools of connections. HTTP/1.1 and HTTP/2 each have their own: where a host has
- * connections of both kinds in one pool, libcurl 7.88 takes a busy HTTP/1.1 connection for one that
- * can be shared, and writes a call into the middle of a stream. */
-struct lane {
-    struct http_caller *caller;
-    CURLM *multi;
-    struct timer *timer;
-};
-
 struct http_call {
     struct http_caller *caller;
-    struct lane *lane;
+    struct http_lane *lane;
     struct http_call *prev, *next;
     CURL *easy;
     struct curl_slist *fields;
@@ -58,8 +47,8 @@ struct http_call {
 struct http_caller {
     struct loop *loop;
     struct world *world;
-    struct lane alone;  /* HTTP/1.1: a connection a call */
-    struct lane shared; /* HTTP/2 where the server has it */
+    struct http_lane alone;  /* HTTP/1.1: a connection a call */
+    struct http_lane shared; /* HTTP/2 where the server has it */
     struct http_call *calls;
     struct http_call *graveyard;
     CURL *spare[SPARE_MAX];
@@ -67,13 +56,6 @@ struct http_caller {
     bool in_curl; /* libcurl is on the stack: it takes no other call now */
     bool tend_due;
     bool freed;
-};
-
-/* One socket that libcurl wants watched. */
-struct watch {
-    struct lane *lane;
-    curl_socket_t fd;
-    uv_poll_t poll;
 };
 
 static void add_waiting(struct http_caller *h);
@@ -111,18 +93,12 @@ static void call_free(struct http_call *c)
     free(c);
 }
 
-static void lane_fini(struct lane *l)
-{
-    curl_multi_cleanup(l->multi);
-    timer_free(l->caller->world, &l->timer);
-}
-
 static void caller_destroy(struct http_caller *h)
 {
     while (h->spare_count > 0)
         curl_easy_cleanup(h->spare[--h->spare_count]);
-    lane_fini(&h->alone);
-    lane_fini(&h->shared);
+    http_lane_fini(&h->alone);
+    http_lane_fini(&h->shared);
     free(h);
 }
 
@@ -247,11 +223,11 @@ static void complete(struct http_call *c, CURLcode rc)
     finish(c, &result);
 }
 
-static void take_results(struct lane *l)
+static void take_results(struct http_caller *h, CURLM *multi)
 {
     CURLMsg *msg;
     int left;
-    while (!l->caller->freed && (msg = curl_multi_info_read(l->multi, &left)) != NULL) {
+    while (!h->freed && (msg = curl_multi_info_read(multi, &left)) != NULL) {
         struct http_call *c = NULL;
         CURLcode rc = msg->data.result;
         if (msg->msg != CURLMSG_DONE)
@@ -262,76 +238,16 @@ static void take_results(struct lane *l)
     }
 }
 
-/* ---- libcurl's sockets and timer on the loop ---- */
-
-static void drive(struct lane *l, curl_socket_t fd, int events)
+static void drive(struct http_lane *l, curl_socket_t fd, int events)
 {
-    struct http_caller *h = l->caller;
+    struct http_caller *h = l->user;
     int running;
     h->in_curl = true;
     curl_multi_socket_action(l->multi, fd, events, &running);
     h->in_curl = false;
-    take_results(l);
+    take_results(h, l->multi);
     if (!h->freed)
         add_waiting(h);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct watch *w = poll->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-    flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
-    flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
-    drive(w->lane, w->fd, flags);
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
-{
-    struct lane *l = user;
-    struct watch *w = socket_user;
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (w != NULL) {
-            uv_poll_stop(&w->poll);
-            uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-            curl_multi_assign(l->multi, fd, NULL);
-        }
-        return 0;
-    }
-    if (w == NULL) {
-        w = mem_alloc(sizeof(*w));
-        w->lane = l;
-        w->fd = fd;
-        if (uv_poll_init_socket(loop_uv(l->caller->loop), &w->poll, fd) < 0) {
-            free(w);
-            return -1;
-        }
-        w->poll.data = w;
-        curl_multi_assign(l->multi, fd, w);
-    }
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&w->poll, events, on_poll) < 0 ? -1 : 0;
-}
-
-static void on_timer(void *user)
-{
-    drive(user, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int on_timeout_change(CURLM *multi, long ms, void *user)
-{
-    struct lane *l = user;
-    (void)multi;
-    if (ms < 0)
-        timer_stop(l->caller->world, l->timer);
-    else
-        timer_start(l->caller->world, l->timer, ms, 0);
-    return 0;
 }
 
 /* ---- bytes ---- */
@@ -439,19 +355,6 @@ static void on_idle(void *user)
     finish(c, &result);
 }
 
-static void lane_init(struct lane *l, struct http_caller *h)
-{
-    l->caller = h;
-    l->multi = curl_multi_init();
-    INVARIANT(l->multi != NULL);
-    l->timer = timer_new(h->world, on_timer, l);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
-}
-
 struct http_caller *http_caller_new(struct loop *l)
 {
     static bool global;
@@ -461,8 +364,9 @@ struct http_caller *http_caller_new(struct loop *l)
     global = true;
     h->loop = l;
     h->world = loop_world(l);
-    lane_init(&h->alone, h);
-    lane_init(&h->shared, h);
+    http_lane_init(&h->alone, l, drive);
+    http_lane_init(&h->shared, l, drive);
+    h->alone.user = h->shared.user = h;
     return h;
 }
 
