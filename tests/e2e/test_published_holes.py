@@ -70,7 +70,8 @@ def test_judge0_cve_2024_28189_ownership_through_a_link(hostile):
         assert download(hostile, name).status == 403
         hostile.client.delete(f"{hostile.base}/files/delete/{name}").expect(200, 403)
     upload(hostile, "fresh", b"x").expect(201)
-    owners = hostile.run("import os\n[os.stat(p).st_uid for p in ('/etc/passwd', '/etc', '/', '/spillway/agent')], os.stat('fresh').st_uid == os.getuid()")
+    owners = hostile.run("import os\n[os.stat(p).st_uid for p in ('/etc/passwd', '/etc', '/', '/spillway/agent')], "
+                         "os.stat('fresh').st_uid == os.getuid()")
     assert owners["result"] == "([0, 0, 0, 0], True)", owners
 
 
@@ -113,22 +114,27 @@ def test_piston_fallocate(hostile):
 def test_piston_file_persistance(hostile, make_session):
     """A file left anywhere is not there for the next session, though it may come to the same place."""
     mark = os.urandom(8).hex()
-    left = hostile.run(f"import os\nfor top in ('/', '/tmp', '/var/tmp', '/dev/shm', '/run/lock', '/home/sandbox', '/workspace', '/var/spool/cron'):\n"
+    places = ("/", "/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/home/sandbox", "/workspace", "/var/spool/cron")
+    left = hostile.run(f"import os\nfor top in {places}:\n"
                        f"    try: open(top + '/{mark}', 'w').write('x'); print(top)\n    except OSError: pass")["stdout"].split()
     assert set(left) == {"/tmp", "/dev/shm", "/home/sandbox", "/workspace"}, left
     hostile.run("mkdir -p ~/.local/lib/python3/site-packages; echo 'raise SystemExit(3)' | tee ~/.bashrc ~/sitecustomize.py usercustomize.py",
                 language="bash")
     hostile.end()
     following = make_session(hostile.id, cleanup="idle")
-    assert following.run(f"find / -xdev -name {mark} 2>/dev/null; ls -A ~ /workspace", language="bash")["stdout"].strip() in ("", "/workspace:\n\n/home/sandbox:",
-                                                                                                              "/home/sandbox:\n\n/workspace:")
+    seen = following.run(f"find / -name {mark} -not -path '/proc/*' 2>/dev/null; find ~ /workspace -mindepth 1", language="bash")
+    assert seen["stdout"] == "", seen
 
 
 def test_piston_fork(hostile, neighbour):
     bomb = hostile.submit("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", timeout_seconds=3)
     assert neighbour.run("print('quiet')")["stdout"] == "quiet\n"
-    assert hostile.final(bomb)["status"] == "timeout"
-    assert hostile.run("print('alive')")["stdout"] == "alive\n"
+    end = hostile.final_through_silence(bomb)["status"]
+    if os.environ.get("SPILLWAY_E2E_RUNTIME") and end == "lost":  # gVisor's own threads count too: the whole sandbox ends, and that is said
+        assert hostile.wait_ended()["status"] == "error"
+    else:
+        assert end == "timeout"
+        assert hostile.run("print('alive')")["stdout"] == "alive\n"
 
 
 def test_piston_multi_request(hostile, neighbour):
@@ -165,7 +171,8 @@ def test_kubecoderun_a_path_that_is_clean_and_leads_out(hostile):
 
 def test_kubecoderun_a_daemon_survives_the_time_out(hostile):
     running = hostile.submit("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        for fd in range(20):\n"
-                             "            try: os.close(fd)\n            except OSError: pass\n        time.sleep(600)\ntime.sleep(600)", timeout_seconds=1)
+                             "            try: os.close(fd)\n            except OSError: pass\n        time.sleep(600)\ntime.sleep(600)",
+                             timeout_seconds=1)
     assert hostile.final(running)["status"] == "timeout"
     assert int(hostile.run("grep -l 'time.sleep(600)' /proc/[0-9]*/cmdline 2>/dev/null | wc -l; ls -d /proc/[0-9]* | wc -l",
                            language="bash")["stdout"].split()[1]) < 12
@@ -178,7 +185,8 @@ def test_kubecoderun_a_held_stdout_blocks_the_answer(hostile):
 
 def test_kubecoderun_output_is_read_whole_before_it_is_cut(hostile):
     """A gigabyte through stdout: what is kept is the limit, and the sums of its head and tail are right."""
-    answer = hostile.run("import sys\nblock = b'0123456789abcdef' * 65536\nfor _ in range(256): sys.stdout.buffer.write(block)\n", timeout_seconds=120)
+    code = "import sys\nblock = b'0123456789abcdef' * 65536\nfor _ in range(256): sys.stdout.buffer.write(block)\n"
+    answer = hostile.run(code, timeout_seconds=120)
     assert answer["status"] == "completed" and answer["stdout_total"] == 256 * 2 ** 20 and answer["truncated"], answer["status"]
     head = hostile.result(answer["execution_id"], limit=2 ** 19)["stdout"]
     assert hashlib.sha256(head.encode()).hexdigest() == hashlib.sha256((b"0123456789abcdef" * 32768)[:len(head)]).hexdigest()

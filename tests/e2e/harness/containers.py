@@ -79,6 +79,18 @@ def cgroup_value(pid, controller, *names):
     raise AssertionError(f"none of {names} in {directory}: {sorted(os.listdir(directory))}")
 
 
+def process_of(uid):
+    """A process in the cgroup of the pod with that UID, whichever runtime runs it."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cgroup", encoding="ascii") as file:
+                if any(line.rstrip().endswith("/" + uid) for line in file):
+                    return int(name)
+        except OSError:
+            continue
+    raise AssertionError(f"no process is in a cgroup of {uid}")
+
+
 def all_cgroups():
     """Every cgroup directory of every hierarchy."""
     return {path for path, _, _ in os.walk(CGROUPS)}
