@@ -79,7 +79,23 @@ def agent_data():
     raise RuntimeError(f"no agent in {places}: build the target agent-dir")
 
 
+def birth(pid):
+    """When a process was started, in ticks; None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    except OSError:
+        return None
+
+
 class Box:
+    agents = []  # of all boxes: process number and birth
+
+    @classmethod
+    def left_behind(cls):
+        return [pid for pid, born in cls.agents if birth(pid) == born]
+
     def __init__(self, start=True, cgroup=None, plain_paths=False, **limits):
         self.folder = tempfile.mkdtemp(prefix="spillway-agent-test-")
         os.chmod(self.folder, 0o755)
@@ -99,6 +115,7 @@ class Box:
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         try:
             self.wait_until_up()
+            self.agents.append((self.agent_pid(), birth(self.agent_pid())))
             if start:
                 self.start()
         except BaseException:

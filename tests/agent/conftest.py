@@ -14,6 +14,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="namespaces need root"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outlives_the_suite():
+    yield
+    assert Box.left_behind() == [], "agents that nobody stopped"
+
+
 # Every test runs twice: with interpreters that are kept ready, and without any.
 @pytest.fixture(scope="module", params=["warm", "cold"])
 def box(request):
