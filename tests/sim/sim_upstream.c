@@ -16,6 +16,10 @@
 
 const struct upstream_conf UPSTREAM_CONF_DEFAULT = {.connect_ms = 2000};
 
+/* Asked for by name only: there are no connections here. */
+static const struct fsm_state STATES[] = {UPSTREAM_CONN_STATES(FSM_STATE)};
+const struct fsm_table UPSTREAM_CONN_FSM = {"upstream_conn", STATES, ARRAY_LEN(STATES)};
+
 /* Production's call is what others of its room see of it. */
 struct flight {
     struct flight *prev, *next;
