@@ -22,7 +22,8 @@ UP = 300  # s; a first start may have to build and to make the root file systems
 
 
 class Site:
-    def __init__(self, slots=8, gateways=3, restart=True, mode="--no-demo", state_dir=None, own_state_dir=True, sites="local"):
+    def __init__(self, slots=8, gateways=3, restart=True, mode="--no-demo", state_dir=None, own_state_dir=True, sites="local",
+                 runtime=os.environ.get("SPILLWAY_E2E_RUNTIME")):
         self.before = Machine()
         self.own_state_dir = own_state_dir
         self.state_dir = state_dir or tempfile.mkdtemp(prefix="e2e-spillway-", dir="/run")
@@ -31,8 +32,8 @@ class Site:
             self.arguments += ["--preset", os.environ["SPILLWAY_E2E_PRESET"]]
         if os.environ.get("SPILLWAY_E2E_KUBERNETES"):  # the same tests with a real cluster in place of the embedded node
             self.arguments.append("--kubernetes")
-        if os.environ.get("SPILLWAY_E2E_RUNTIME"):  # CLASS=PROGRAM: or in sandboxes of another runtime
-            self.arguments += ["--runtime", os.environ["SPILLWAY_E2E_RUNTIME"]]
+        if runtime:  # CLASS=PROGRAM: or in sandboxes of another runtime
+            self.arguments += ["--runtime", runtime]
         if os.environ.get("SPILLWAY_E2E_COLD"):  # or without interpreters that are kept ready
             self.arguments.append("--cold")
         self.environment = dict(os.environ, SPILLWAY_PORT="0", SPILLWAY_STATE_DIR=self.state_dir,
