@@ -5,6 +5,7 @@
 #include "gateway/debug_states.h"
 #include "gateway/events_api.h"
 #include "gateway/executions_api.h"
+#include "gateway/executions_list.h"
 #include "gateway/files_api.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
@@ -23,11 +24,11 @@
     {HTTP_METHOD_POST, prefix "/exec/{language}", executions_api_exec, "exec", "Runs code."},      \
         {HTTP_METHOD_GET, prefix "/result", executions_api_result, "result",                       \
          "The result of an execution, also while it runs."},                                       \
-        {HTTP_METHOD_GET, prefix "/executions", executions_api_list, "executions",                 \
+        {HTTP_METHOD_GET, prefix "/executions", executions_list_all, "executions",                 \
          "The session's executions, without outputs."},                                            \
-        {HTTP_METHOD_GET, prefix "/executions/{eid}", executions_api_get, "execution",             \
+        {HTTP_METHOD_GET, prefix "/executions/{eid}", executions_list_one, "execution",            \
          "One execution, without outputs."},                                                       \
-        {HTTP_METHOD_DELETE, prefix "/executions/{eid}", executions_api_cancel, "cancel",          \
+        {HTTP_METHOD_DELETE, prefix "/executions/{eid}", executions_list_cancel, "cancel",         \
          "Kills all that an execution started."},                                                  \
         {HTTP_METHOD_POST, prefix "/executions/{eid}/stdin", executions_api_stdin, "stdin",        \
          "Feeds an execution."},                                                                   \

@@ -12,7 +12,4 @@ http_route_f executions_api_run_sync; /* POST /api/run/sync: answers with the re
 
 /* results_api.c */
 http_route_f executions_api_result;
-http_route_f executions_api_list;
-http_route_f executions_api_get;
-http_route_f executions_api_cancel;
 http_route_f executions_api_stdin;

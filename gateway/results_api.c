@@ -1,5 +1,4 @@
-/* results_api.c - what came of executions: their results, their list, cancelling and feeding them.
- */
+/* results_api.c - what came of executions: their results; and feeding them. */
 #include "base/json.h"
 #include "base/loop.h"
 #include "gateway/agent_relay.h"
@@ -192,111 +191,27 @@ void executions_api_result(struct http_exchange *x, const struct http_route_matc
         request_locate(r, result_located);
 }
 
-/* -- what the agent answers itself: list, get, cancel, stdin -- */
+/* -- stdin -- */
 
-static struct request *open_execution(struct http_exchange *x, const struct http_route_match *m,
-                                      struct gateway *g)
+static void stdin_fresh(struct request *r)
 {
-    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    char path[128], target[1024];
     struct err err;
-    if (r && session_id_check_name(m->params[1], "an execution id", r->execution_id, &err) < 0) {
-        request_problem(r, &err);
-        return NULL;
+    snprintf(path, sizeof(path), "/v1/executions/%s/stdin", r->execution_id);
+    if (!session_is_started(r->s)) {
+        no_such_execution(r);
+        return;
     }
-    return r;
-}
-
-static void relay_call(struct request *r, enum http_method method, const char *path,
-                       int64_t body_max)
-{
-    char target[1024];
-    struct err err;
     if (agent_relay_target(r, path, target, sizeof(target), &err) < 0) {
         request_problem(r, &err);
         return;
     }
-    const struct agent_relay how = {.method = method,
+    const struct agent_relay how = {.method = HTTP_METHOD_POST,
                                     .target = target,
-                                    .head_ms = body_max ? BODY_MS : CALL_MS,
-                                    .total_ms = body_max ? BODY_MS : CALL_MS,
-                                    .body_max = body_max};
+                                    .head_ms = BODY_MS,
+                                    .total_ms = BODY_MS,
+                                    .body_max = STDIN_BODY_MAX};
     agent_relay_start(r, r->s, &how);
-}
-
-static void relay_execution(struct request *r, enum http_method method, const char *what,
-                            int64_t body_max)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "/v1/executions/%s%s", r->execution_id, what);
-    if (session_is_started(r->s))
-        relay_call(r, method, path, body_max);
-    else
-        no_such_execution(r);
-}
-
-static void reply_item(struct request *r, const struct tombstone *t)
-{
-    const struct json_t *item = tombstone_execution(t, r->execution_id);
-    if (item)
-        request_reply_json(r, 200, json_copy(item));
-    else
-        no_such_execution(r);
-}
-
-static void reply_items(struct request *r, struct json_t *items)
-{
-    struct json_t *j = json_new_object();
-    json_set(j, "items", items);
-    json_set(j, "continue", json_new_null());
-    request_reply_json(r, 200, j);
-}
-
-static void list_fresh(struct request *r)
-{
-    if (session_is_started(r->s))
-        relay_call(r, HTTP_METHOD_GET, "/v1/executions", 0);
-    else
-        reply_items(r, json_new_array());
-}
-
-static void get_fresh(struct request *r)
-{
-    relay_execution(r, HTTP_METHOD_GET, "", 0);
-}
-
-static void cancel_fresh(struct request *r)
-{
-    relay_execution(r, HTTP_METHOD_DELETE, "", 0);
-}
-
-static void stdin_fresh(struct request *r)
-{
-    relay_execution(r, HTTP_METHOD_POST, "/stdin", STDIN_BODY_MAX);
-}
-
-static void list_located(struct request *r, const struct located *where)
-{
-    if (where->kind == LOCATE_ENDED)
-        reply_items(r, json_ref(where->tombstone->executions));
-    else if (request_takes_living(r, where))
-        request_fresh(r, where->session, list_fresh);
-}
-
-static void get_located(struct request *r, const struct located *where)
-{
-    if (where->kind == LOCATE_ENDED)
-        reply_item(r, where->tombstone);
-    else if (request_takes_living(r, where))
-        request_fresh(r, where->session, get_fresh);
-}
-
-/* Of an ended session: it had ended, as the agent says of one that has. */
-static void cancel_located(struct request *r, const struct located *where)
-{
-    if (where->kind == LOCATE_ENDED)
-        reply_item(r, where->tombstone);
-    else if (request_takes_living(r, where))
-        request_fresh(r, where->session, cancel_fresh);
 }
 
 static void stdin_located(struct request *r, const struct located *where)
@@ -305,30 +220,14 @@ static void stdin_located(struct request *r, const struct located *where)
         request_fresh(r, where->session, stdin_fresh);
 }
 
-void executions_api_list(struct http_exchange *x, const struct http_route_match *m, void *user)
-{
-    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    if (r)
-        request_locate(r, list_located);
-}
-
-void executions_api_get(struct http_exchange *x, const struct http_route_match *m, void *user)
-{
-    struct request *r = open_execution(x, m, user);
-    if (r)
-        request_locate(r, get_located);
-}
-
-void executions_api_cancel(struct http_exchange *x, const struct http_route_match *m, void *user)
-{
-    struct request *r = open_execution(x, m, user);
-    if (r)
-        request_locate(r, cancel_located);
-}
-
 void executions_api_stdin(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    struct request *r = open_execution(x, m, user);
-    if (r)
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    if (session_id_check_name(m->params[1], "an execution id", r->execution_id, &err) < 0)
+        request_problem(r, &err);
+    else
         request_locate(r, stdin_located);
 }

@@ -157,5 +157,5 @@ class Agent:
 
 CALLS = [("POST", "/v1/start", Agent.start), ("POST", "/v1/deadline", Agent.deadline), ("GET", "/v1/activity", Agent.watch_activity),
          ("POST", "/v1/exec/([a-z]+)", Agent.execute), ("GET", "/v1/result", Agent.result), ("GET", "/v1/events", Agent.events), ("GET", "/v1/executions", Agent.list),
-         ("GET", "/v1/let_go", Agent.let_go_digests), ("GET", "/v1/executions/([^/]+)", Agent.get), ("GET", "/v1/executions/([^/]+)/record", Agent.record),
+         ("GET", "/v1/let_go", Agent.let_go_digests), ("GET", "/v1/executions/([^/]+)", Agent.get), ("DELETE", "/v1/executions/([^/]+)", Agent.get), ("GET", "/v1/executions/([^/]+)/record", Agent.record),
          ("POST", "/v1/executions/([^/]+)/stored", Agent.stored), ("POST", "/v1/quiesce", Agent.quiesce)]
