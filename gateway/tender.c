@@ -111,12 +111,24 @@ static void call_again(struct tender *t, int64_t max_ms)
 
 static void begin_copy(struct tender *t);
 
+static bool has_uncopied(const struct session *s)
+{
+    for (size_t i = 0; i < json_count(s->activity.unstored); i++) {
+        const char *eid = json_text(json_item(s->activity.unstored, i));
+        if (!slice_eq(slice_of(json_get_text(s->executions, eid, "")), "stored"))
+            return true;
+    }
+    return false;
+}
+
 static void on_copied(const struct err *err, void *user)
 {
     struct tender *t = user;
     t->copy = NULL;
     if (!err) {
         t->copy_retry_ms = COPY_RETRY_FIRST_MS;
+        if (has_uncopied(t->s)) /* told while we copied */
+            begin_copy(t);
         return; /* /stored changes the activity: the next answer says what is left */
     }
     LOG(LOG_WARN, "result_copy_failed", KV("session", t->s->id), KV("error", err->msg));

@@ -1,5 +1,8 @@
 """The list of executions by pages, and single ones, while the agent has them and after."""
+import time
+
 import pytest
+from scripted.agent import UNSET
 
 NAMES = [f"e{n}" for n in range(7)]
 
@@ -62,3 +65,20 @@ def test_one_that_the_agent_let_go_is_read_from_its_record_or_lost(world, ran):
     world.redis.ask("DEL", "spillway:{s}:x:e1")
     answer = fresh.get("/s/executions/e1")
     assert (answer.status, answer.json["status"]) == (200, "lost")
+
+
+def test_what_ended_while_another_was_copied_is_copied_next(world, wait):
+    """The agent's word of the second comes before its answer that the first is stored."""
+    gateway = world.gateway()
+    agent = world.ready(gateway, "s", cleanup="idle")
+
+    def slow(request, _):
+        if not request.path.endswith("/one/stored"):
+            return UNSET
+        gateway.post("/s/exec/python", {"code": "x", "execution_id": "two"})
+        answer = agent.stored(request, "one")
+        time.sleep(0.5)  # the long-poll is answered meanwhile
+        return answer
+    agent.rules.append(slow)
+    gateway.post("/s/exec/python", {"code": "x", "execution_id": "one"})
+    wait(lambda: "two" in agent.executions and agent.executions["two"]["stored"], "both to be stored", 10)
