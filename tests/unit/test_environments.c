@@ -40,6 +40,29 @@ static void names_and_languages_find_it(void **state)
     json_free(file);
 }
 
+static void its_packages_are_every_sessions_and_come_first(void **state)
+{
+    (void)state;
+    struct err err;
+    struct json_t *file =
+        json_parse(slice_of("{\"environments\":{\"python\":{\"image\":\"i\",\"languages\":"
+                            "[\"python\"],\"requirements\":[\"numpy==1.*\"]}}}"),
+                   &err);
+    struct environments *e = environments_parse(file, &err);
+    assert_non_null(e);
+    struct session_request r;
+    assert_int_equal(sample_request(&r, e, "{\"requirements\":[\"own\"]}", &err), 0);
+    const struct json_t *list = json_get(r.spec.packages, "requirements");
+    assert_int_equal(json_count(list), 2);
+    assert_string_equal(json_text(json_item(list, 0)), "numpy==1.*");
+    session_request_fini(&r);
+    assert_int_equal(sample_request(&r, e, "", &err), 0);
+    assert_int_equal(json_count(json_get(r.spec.packages, "requirements")), 1);
+    session_request_fini(&r);
+    environments_free(&e);
+    json_free(file);
+}
+
 /* The agent knows them too, from its own table. */
 static void languages_have_the_same_other_names_everywhere(void **state)
 {
@@ -91,6 +114,7 @@ static void mistakes_name_the_environment(void **state)
         "\"language_aliases\":{\"c\":\"d\"}}",
         "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"]}},"
         "\"language_aliases\":{\"c\":[\"D\"]}}",
+        "{\"environments\":{\"a\":{\"image\":\"i\",\"languages\":[\"c\"],\"npm\":[\"-x\"]}}}",
         "[]",
     };
     for (size_t i = 0; i < ARRAY_LEN(WRONG); i++) {
@@ -109,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_said_has_a_default),
         cmocka_unit_test(names_and_languages_find_it),
+        cmocka_unit_test(its_packages_are_every_sessions_and_come_first),
         cmocka_unit_test(languages_have_the_same_other_names_everywhere),
         cmocka_unit_test(mistakes_name_the_environment),
     };
