@@ -60,6 +60,7 @@ static void turn_deferred(void *user)
 {
     struct http_connection *c = user;
     c->turn_due = false;
+    c->turn_bytes = 0;
     turn(c);
 }
 
@@ -409,6 +410,13 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(c->server->read_buffer, (unsigned)HTTP_READ_BYTES);
 }
 
+static void rest(struct http_connection *c)
+{
+    c->reading = false;
+    uv_read_stop(&c->handle.stream);
+    http_connection_wake(c); /* that turn reads on */
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct http_connection *c = stream->data;
@@ -422,6 +430,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n > 0) {
         http_in_add(&c->in, buf->base, (size_t)n);
         turn(c);
+        c->turn_bytes += (size_t)n;
+        if (c->turn_bytes >= HTTP_IN_TURN_BYTES && c->reading)
+            rest(c);
     }
 }
 

@@ -118,6 +118,7 @@ struct http_connection {
     int64_t write_since;
     int64_t linger_until;
     size_t lingered;
+    size_t turn_bytes; /* read since the last turn of its own */
 };
 
 struct http_server {

@@ -3,6 +3,10 @@
 #pragma once
 #include "base/slice.h"
 
+/* Of one connection in one turn of the loop, which would read on for as long as bytes come: then
+ * the others are looked after first. */
+#define HTTP_IN_TURN_BYTES ((size_t)256 * 1024)
+
 struct http_in {
     struct slice window;
     char *kept;

@@ -72,6 +72,7 @@ static void turn_deferred(void *user)
 {
     struct upstream_conn *c = user;
     c->turn_due = false;
+    c->turn_bytes = 0;
     turn(c);
 }
 
@@ -340,6 +341,13 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(c->target->pool->read_buffer, (unsigned)UPSTREAM_READ_BYTES);
 }
 
+static void rest(struct upstream_conn *c)
+{
+    c->reading = false;
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    upstream_conn_wake(c); /* that turn reads on */
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct upstream_conn *c = stream->data;
@@ -351,8 +359,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         uv_read_stop(stream);
     } else {
         http_in_add(&c->in, buf->base, (size_t)n);
+        c->turn_bytes += (size_t)n;
     }
     turn(c);
+    if (c->turn_bytes >= HTTP_IN_TURN_BYTES && c->reading)
+        rest(c);
 }
 
 /* An idle connection is read too: that is how its end is seen. */

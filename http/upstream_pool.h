@@ -84,7 +84,8 @@ struct upstream_conn {
     struct http_out out;
     struct http_deadline deadline;
     struct upstream_call *call;
-    int64_t since; /* connecting or idle */
+    int64_t since;     /* connecting or idle */
+    size_t turn_bytes; /* read since the last turn of its own */
     unsigned informational;
     bool keep;        /* may carry another call, as far as the messages say */
     bool doomed;      /* its target was forgotten */
