@@ -3,6 +3,7 @@
 #include "http/http_server.h"
 #include "sandbox/agent_api.h"
 #include "sandbox/compile_step.h"
+#include "sandbox/own_kernel.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
     struct loop *loop = loop_new();
     if (agent_init(&agent, loop, data_folder(path, sizeof(path)), &err) < 0)
         die(&err);
+    own_kernel_limit_processes(agent.limits.pids);
     agent.quit = quit;
     loop_on_signal(loop, SIGCHLD, on_child, &agent);
     struct http_server_conf conf = HTTP_SERVER_CONF_DEFAULT;

@@ -187,6 +187,22 @@ def test_what_an_execution_leaves_is_killed(agent):
     assert agent.call("GET", "/v1/health")["status"] == "ok"
 
 
+def test_the_agent_keeps_the_limit_of_processes(agent):
+    bomb = """
+import os, time
+made = 0
+try:
+    while made < 500:
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+        made += 1
+except BlockingIOError:
+    print(made)"""
+    assert 30 < int(agent.run("python", bomb)["stdout"]) < 64
+    assert agent.run("bash", "echo still")["stdout"] == "still\n"
+
+
 def test_it_may_answer_and_not_ask(agent):
     ask = "import socket\ntry:\n    socket.create_connection(('10.210.0.1', 22), 2)\n    print('out')\nexcept OSError as e:\n    print('in', type(e).__name__)"
     assert agent.run("python", ask)["stdout"].startswith("in ")
