@@ -7,8 +7,11 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from harness.api_proxy import ApiProxy  # noqa: E402
+from harness.hybrid import Hybrid  # noqa: E402
 from harness.session import Session  # noqa: E402
 from harness.site import Site  # noqa: E402
+from harness.wait import until  # noqa: E402
 
 
 def shut(site):
@@ -70,6 +73,37 @@ def small_site_with_restart():
     site = up(slots=4, gateways=2)
     yield site
     shut(site)
+
+
+def shut_both(hybrid):
+    """Down again; every program ended as it was asked to, and nothing is left."""
+    try:
+        status = hybrid.stop()
+        assert status == 0, f"./run ended with {status}:\n{hybrid.log()[-3000:]}"
+        hybrid.check_nothing_left()
+    finally:
+        hybrid.forget()
+
+
+@pytest.fixture(scope="module")
+def sites():
+    """Two sites: the local one with room for two, and the cloud."""
+    hybrid = Hybrid()
+    try:
+        hybrid.start()
+        hybrid.wait_open()
+        hybrid.wait_complete()
+        yield hybrid
+    finally:
+        shut_both(hybrid)
+
+
+@pytest.fixture
+def api(site):
+    """The Kubernetes API of the shared site, to be spoiled; every gateway watches pods and nodes through it."""
+    with ApiProxy(site.entry("node")["pid"]) as proxy:
+        until(lambda: len(proxy.streams) == 2 * len(site.gateways), 120, "every gateway watches through the proxy")
+        yield proxy
 
 
 @pytest.fixture

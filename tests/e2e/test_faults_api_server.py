@@ -5,9 +5,9 @@ import threading
 
 import pytest
 from harness import api_proxy, problems
-from harness.api_proxy import ApiProxy, status
+from harness.api_proxy import status
 from harness.background import Pollers, together
-from harness.diversion import Diversion
+from harness.diversion import Counted
 from harness.runs import RunCounter, counted, tell, until_told
 from harness.session import Session, new_id
 from harness.wait import Stopwatch, until
@@ -18,13 +18,6 @@ PODS = r"/pods$"
 ONE_POD = r"/pods/"
 AGENT_PORT = 8700
 REFUSALS = (429, 500, 502, 503, 504)
-
-
-@pytest.fixture
-def api(site):
-    with ApiProxy(site.entry("node")["pid"]) as proxy:
-        until(lambda: len(proxy.streams) == 2 * len(site.gateways), 60, "every gateway watches pods and nodes through the proxy")
-        yield proxy
 
 
 def refused(reply):
@@ -200,13 +193,6 @@ def strangers_pod(site, name, like):
 def pod_named(site, name):
     reply = site.node().get(f"/api/v1/namespaces/sandboxes/pods/{name}")
     return reply.json() if reply.status == 200 else None
-
-
-class Counted(Diversion):
-    """Nobody is served; that somebody came is counted."""
-
-    def serve(self, client):
-        pass
 
 
 def test_a_strangers_pod_is_never_ours(site, client):

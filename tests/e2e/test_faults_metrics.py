@@ -5,7 +5,7 @@ import time
 
 import pytest
 from harness import problems
-from harness.api_proxy import ApiProxy, Exchange, edit, half_json, never_sent, status
+from harness.api_proxy import Exchange, edit, half_json, never_sent, status
 from harness.background import together
 from harness.session import Session
 from harness.spare_gateway import SpareGateway
@@ -14,13 +14,6 @@ from harness.wait import Stopwatch, until
 pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")), reason="the proxy speaks plain HTTP")
 
 METRICS = "/metrics.k8s.io/"
-
-
-@pytest.fixture
-def api(site):
-    with ApiProxy(site.entry("node")["pid"]) as proxy:
-        until(lambda: len(proxy.streams) == 2 * len(site.gateways), 60, "every gateway watches through the proxy")
-        yield proxy
 
 
 def watermark(site, gateway):

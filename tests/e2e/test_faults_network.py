@@ -12,7 +12,6 @@ import pytest
 from harness import containers, problems, processes
 from harness.background import Pollers, together
 from harness.client import Client, ConnectionLost
-from harness.hybrid import Hybrid
 from harness.runs import RunCounter, counted, tell, until_told
 from harness.session import Session
 from harness.wait import Stopwatch, until
@@ -225,26 +224,6 @@ def test_a_slow_way_to_one_pod(site, client, record_property):
 
 # -- between the sites --
 
-@pytest.fixture(scope="module")
-def sites():
-    hybrid = Hybrid()
-    try:
-        hybrid.start()
-        hybrid.wait_open()
-        yield hybrid
-    finally:
-        try:
-            status = hybrid.stop()
-            assert status == 0, f"./run ended with {status}:\n{hybrid.log()[-3000:]}"
-            hybrid.check_nothing_left()
-        finally:
-            hybrid.forget()
-
-
-def breakers(sites):
-    return {sites.client_of(entry["name"]).get("/api/v1/sites").expect(200).json()["items"][1]["breaker"] for entry in sites.gateways}
-
-
 @pytest.mark.parametrize("match", (f"ip daddr {CLOUD_ADDRESS}", f"ip saddr {CLOUD_ADDRESS}"), ids=("questions lost", "answers lost"))
 def test_the_sites_are_parted_one_way(sites, record_property, match):
     """F15: what is asked arrives and no answer does, or nothing arrives. Code that was on its way runs at most once, what was to be
@@ -278,4 +257,4 @@ def test_the_sites_are_parted_one_way(sites, record_property, match):
         until(lambda: not sites.cloud_node().pods(late.id), 80, "what nobody heard of is gone by its deadline and a minute", every=0.1)
         assert history.incarnations(late.id) <= 1
     sites.empty()
-    until(lambda: breakers(sites) == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
+    until(lambda: sites.breakers() == {"closed"}, 60, "all gateways reach the cloud", every=0.1)

@@ -10,7 +10,6 @@ from harness import problems
 from harness.background import together
 from harness.client import ConnectionLost
 from harness.fault_proxy import FaultProxy
-from harness.hybrid import Hybrid
 from harness.runs import RunCounter, counted
 from harness.session import Session, new_id
 from harness.wait import Stopwatch, until
@@ -20,37 +19,17 @@ pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")),
 CLOUD_ADDRESS, CLOUD_PORT = "10.255.99.2", 8443
 
 
-@pytest.fixture(scope="module")
-def sites():
-    hybrid = Hybrid()
-    try:
-        hybrid.start()
-        hybrid.wait_open()
-        yield hybrid
-    finally:
-        try:
-            status = hybrid.stop()
-            assert status == 0, f"./run ended with {status}:\n{hybrid.log()[-3000:]}"
-            hybrid.check_nothing_left()
-        finally:
-            hybrid.forget()
-
-
 @pytest.fixture
 def way(sites):
     """The way to the cloud, to be spoiled."""
     with FaultProxy(sites.entry("nginx")["pid"], CLOUD_PORT, CLOUD_ADDRESS) as proxy:
-        until(lambda: proxy.connections > 0 and breakers(sites) == {"closed"}, 60, "the gateways go through the proxy")
+        until(lambda: proxy.connections > 0 and sites.breakers() == {"closed"}, 60, "the gateways go through the proxy")
         try:
             yield proxy
         finally:
             proxy.heal()
-            until(lambda: breakers(sites) == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
+            until(lambda: sites.breakers() == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
             sites.empty()
-
-
-def breakers(sites):
-    return {sites.client_of(entry["name"]).get("/api/v1/sites").expect(200).json()["items"][1]["breaker"] for entry in sites.gateways}
 
 
 def unreachable(reply):

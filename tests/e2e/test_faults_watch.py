@@ -1,12 +1,13 @@
 """F11: the watch fails in every way it can. What each gateway holds equals the API server's list again, and no session is taken
 for what it is not."""
 import os
+import re
 import time
 
 import pytest
-from harness.api_proxy import ApiProxy, status, status_object
+from harness.api_proxy import Exchange, status, status_object
 from harness.background import Pollers
-from harness.diversion import Diversion
+from harness.diversion import Counted
 from harness.session import Session
 from harness.wait import Stopwatch, until
 
@@ -14,13 +15,6 @@ pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")),
 
 AGENT_PORT = 8700
 EXPIRED = {"type": "ERROR", "object": dict(status_object(410, "too old resource version"), reason="Expired")}
-
-
-@pytest.fixture
-def api(site):
-    with ApiProxy(site.entry("node")["pid"]) as proxy:
-        wait_watching(site, proxy)
-        yield proxy
 
 
 def wait_watching(site, api):
@@ -65,6 +59,20 @@ def change_unseen(site, api, sessions):
     assert all(sessions[0].id in dict(held(site, entry["name"])) for entry in site.gateways), "it was seen after all"
 
 
+def history_gone(site):
+    """What happened before now cannot be watched any more."""
+    gone = int(latest(site))
+
+    def act(exchange):
+        asked = re.search(r"resourceVersion=(\d+)", exchange.request.target)
+        (status(410) if asked and int(asked.group(1)) < gone else Exchange.pass_on)(exchange)
+    return act
+
+
+def latest(site):
+    return site.node().get("/api/v1/pods").json()["metadata"]["resourceVersion"]
+
+
 def check_alive(session):
     assert session.run("open('/workspace/kept').read()")["result"] == "'x'"
 
@@ -83,10 +91,11 @@ def test_expired_in_the_middle(site, api, sessions, record_property):
     """410 as an event: listed anew, and what was missed is made up for."""
     change_unseen(site, api, sessions)
     speak(api)
-    for stream in pod_streams(api):
-        stream.send(EXPIRED)
-        stream.cut()
-    wait_agreed(site, record_property, "410 in the stream")
+    with api.rule("GET", "/pods.*watch=1", history_gone(site)):
+        for stream in pod_streams(api):
+            stream.send(EXPIRED)
+            stream.cut()
+        wait_agreed(site, record_property, "410 in the stream")
     until(lambda: sessions[0].status()["status"] in ("stopped", "error"), 60, "its end is known")
     check_alive(sessions[1])
 
@@ -94,7 +103,8 @@ def test_expired_in_the_middle(site, api, sessions, record_property):
 def test_expired_when_it_is_opened_and_more_than_once(site, api, sessions, record_property):
     change_unseen(site, api, sessions)
     speak(api)
-    with api.rule("GET", "/pods.*watch=1", status(410), times=2 * len(site.gateways)) as rule:
+    with api.rule("GET", "/pods.*watch=1", history_gone(site)), \
+            api.rule("GET", "/pods.*watch=1", status(410), times=2 * len(site.gateways)) as rule:
         for stream in pod_streams(api):
             stream.cut()
         wait_agreed(site, record_property, "410 as the answer")
@@ -146,10 +156,6 @@ def test_bookmarks_only_then_events(site, api, sessions, client, record_property
     late.end()
 
 
-def latest(site):
-    return site.node().get("/api/v1/pods").json()["metadata"]["resourceVersion"]
-
-
 def test_events_come_again_and_out_of_order(site, api, client, record_property):
     """All that was ever said of a pod is said once more after its end, and backwards: the dead stay dead."""
     said = {}
@@ -173,13 +179,6 @@ def test_events_come_again_and_out_of_order(site, api, client, record_property):
     check_alive(living)
     for session in (living, marker):
         session.end()
-
-
-class Counted(Diversion):
-    """Nobody is served; that somebody came is counted."""
-
-    def serve(self, client):
-        pass
 
 
 def test_a_new_pod_of_the_same_name(site, api, client, record_property):

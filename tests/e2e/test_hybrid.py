@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-
+from conftest import shut_both
 from harness import problems
 from harness.background import together
 from harness.client import ConnectionLost
@@ -13,27 +13,6 @@ from harness.session import FINAL, Session, new_id
 from harness.wait import until
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")), reason="two embedded sites")
-
-
-def shut(hybrid):
-    """Down again; every program ended as it was asked to, and nothing is left."""
-    try:
-        status = hybrid.stop()
-        assert status == 0, f"./run ended with {status}:\n{hybrid.log()[-3000:]}"
-        hybrid.check_nothing_left()
-    finally:
-        hybrid.forget()
-
-
-@pytest.fixture(scope="module")
-def sites():
-    hybrid = Hybrid()
-    try:
-        hybrid.start()
-        hybrid.wait_open()
-        yield hybrid
-    finally:
-        shut(hybrid)
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +24,15 @@ def clean(sites):
         sites.empty()
 
 
-def breakers(sites):
-    """The cloud's, of each local gateway."""
-    return {sites.client_of(entry["name"]).get("/api/v1/sites").expect(200).json()["items"][1]["breaker"] for entry in sites.gateways}
-
-
 def cut(sites):
     """Down, and noticed by every gateway."""
     sites.link("down")
-    until(lambda: "closed" not in breakers(sites), 60, "all gateways know that the cloud does not answer", every=0.1)
+    until(lambda: "closed" not in sites.breakers(), 60, "all gateways know that the cloud does not answer", every=0.1)
 
 
 def heal(sites):
     sites.link("up")
-    until(lambda: breakers(sites) == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
+    until(lambda: sites.breakers() == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
 
 
 # -- the main job --
@@ -502,7 +476,7 @@ def broken_here():
         os.chmod(os.path.join(hybrid.state_dir, "local", "agent", "agent"), 0o644)
         yield hybrid
     finally:
-        shut(hybrid)
+        shut_both(hybrid)
 
 
 def test_a_pod_that_does_not_start_here_moves_under_the_same_id(broken_here):

@@ -156,6 +156,13 @@ class Diversion:
         self.close()
 
 
+class Counted(Diversion):
+    """Nobody is served; how many came is in `connections`."""
+
+    def serve(self, client):
+        pass
+
+
 def shut(sock):
     try:
         sock.shutdown(socket.SHUT_RDWR)

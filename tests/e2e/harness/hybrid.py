@@ -69,7 +69,16 @@ class Hybrid(Site):
             return sites["local"]["state"] in ("open", "probing") and sites["cloud"]["state"] not in ("unreachable", "unknown")
         until(is_open, 90, "the local site is open", every=0.2)
 
+    def wait_complete(self):
+        """What has no record in Redis is not there: the other site need not be asked, and may be silent, when an id is new."""
+        until(lambda: self.redis("EXISTS", "spillway:routes:local") == "1", 60, "records are complete", every=0.1)
+
     # -- the way between them --
+
+    def breakers(self):
+        """The cloud's, as each local gateway has it."""
+        asked = [self.client_of(entry["name"]).get("/api/v1/sites").expect(200).json()["items"][1] for entry in self.gateways]
+        return {site["breaker"] for site in asked}
 
     def link(self, what):
         """"down" cuts it: packets are lost, nobody is told. "up" heals it."""
