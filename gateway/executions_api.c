@@ -137,8 +137,8 @@ static void submit_collected(struct request *r, struct session *s)
 
 static void answer_ended(struct request *r, const struct session *s)
 {
-    if (s->failure.code != ERR_NONE)
-        request_problem(r, &s->failure);
+    if (s->failure)
+        request_problem(r, s->failure);
     else if (strcmp(s->reason, "unschedulable") == 0)
         request_problemf(r, ERR_CAPACITY_FULL, "the cluster found no room for the sandbox");
     else if (session_state(s) == SESSION_ERROR)

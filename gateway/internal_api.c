@@ -163,8 +163,8 @@ static void reply_created(struct request *r, bool created)
 static void wait_placed(struct request *r)
 {
     struct session *s = r->s;
-    if (s->failure.code != ERR_NONE)
-        request_problem(r, &s->failure);
+    if (s->failure)
+        request_problem(r, s->failure);
     else if (session_state(s) != SESSION_PENDING)
         reply_created(r, r->placed && placement_was_created(s));
     else if (r->timed_out)

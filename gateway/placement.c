@@ -80,7 +80,7 @@ static void fail(struct placement *p, const struct err *err)
     struct gateway *g = p->g;
     struct session *s = p->s;
     take_back(p);
-    s->failure = *err;
+    session_set_failure(s, err);
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
     snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
     LOG(LOG_WARN, "session_refused", KV("session", s->id), KV("code", s->reason),

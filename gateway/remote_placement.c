@@ -140,7 +140,7 @@ static void fail(struct remote_placement *p, const struct err *err)
     struct gateway *g = p->g;
     struct session *s = session_ref(p->s);
     struct tombstone *tomb = NULL;
-    s->failure = *err;
+    session_set_failure(s, err);
     snprintf(s->reason, sizeof(s->reason), "%s",
              p->moves ? "unschedulable" : err_wire_name(err->code));
     snprintf(s->message, sizeof(s->message), "%.200s", err->msg);

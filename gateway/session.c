@@ -40,6 +40,13 @@ struct session *session_ref(struct session *s)
     return s;
 }
 
+void session_set_failure(struct session *s, const struct err *err)
+{
+    if (!s->failure)
+        s->failure = mem_alloc(sizeof(*s->failure));
+    *s->failure = *err;
+}
+
 void session_unref(struct session *s)
 {
     INVARIANT(s->references > 0);
@@ -52,6 +59,7 @@ void session_unref(struct session *s)
     json_free(s->env);
     json_free(s->executions);
     json_free(s->view);
+    free(s->failure);
     free(s);
 }
 

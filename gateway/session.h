@@ -72,48 +72,48 @@ struct session_activity {
 };
 
 struct session {
+    /* What session_view() shows is here, and nothing else need be: session_text sums it up. */
     char id[SESSION_ID_SIZE];
-    char tenant[SESSION_ID_SIZE];
     struct fsm fsm;
-    struct fsm_history history; /* since it stands in the table */
     struct session_spec spec;
+    char pod_name[SESSION_ID_SIZE];
+    char namespace_name[SESSION_ID_SIZE];
+    char node_name[256];
+    char pod_trouble[SESSION_REASON_SIZE]; /* reason that the pod itself gives: oom_killed, evicted,
+                                              … */
+    char pod_message[256];
+    char reason[SESSION_REASON_SIZE]; /* of the end */
+    char message[256];
+    int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;
+    int64_t activity_wall_ms;
+    char last_execution[EXECUTION_ID_SIZE];
+    char site[SESSION_ID_SIZE]; /* where it runs when not here; "" */
+    struct json_t *view;        /* of a remote one: as its site last showed it; owned */
+
+    char tenant[SESSION_ID_SIZE]; /* the first that is not shown */
+    struct fsm_history history;   /* since it stands in the table */
     char epoch[33], nonce[33];
     char fingerprint[DIGEST_HEX];
     struct json_t *env; /* only where the session was created, until the agent has it */
-
-    char pod_name[SESSION_ID_SIZE];
     char pod_uid[64];
-    char namespace_name[SESSION_ID_SIZE];
-    char node_name[256];
     struct upstream_target agent; /* host "" until the pod has an address */
     bool pod_ready;
-    bool pod_ran;                          /* its containers were seen running, so code may have */
-    bool pod_gone;                         /* deleted from the cluster */
-    bool pod_over;                         /* Succeeded or Failed */
-    bool pod_deleting;                     /* deletionTimestamp is set */
-    int64_t unschedulable_since_ms;        /* 0: it is not */
-    char pod_trouble[SESSION_REASON_SIZE]; /* reason that the pod itself gives: oom_killed, evicted,
-                                              … */
-    char pod_message[SESSION_MESSAGE_SIZE];
+    bool pod_ran;                   /* its containers were seen running, so code may have */
+    bool pod_gone;                  /* deleted from the cluster */
+    bool pod_over;                  /* Succeeded or Failed */
+    bool pod_deleting;              /* deletionTimestamp is set */
+    int64_t unschedulable_since_ms; /* 0: it is not */
+    struct err *failure; /* placement: what whoever waits for it is told; owned, or NULL */
 
-    char reason[SESSION_REASON_SIZE]; /* of the end */
-    char message[SESSION_MESSAGE_SIZE];
-    struct err failure; /* placement: what whoever waits for it is told */
-
-    int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;
-    int64_t activity_wall_ms;
     int64_t created_ms;                        /* monotonic, of this gateway's knowledge */
     int64_t posted_ms, bound_ms, pod_ready_ms; /* the pod's first moments, monotonic; 0: not yet */
     struct session_activity activity;          /* last seen */
     int64_t activity_seen_ms;                  /* when; 0: never */
-    char last_execution[EXECUTION_ID_SIZE];
     struct json_t *executions; /* ids that this gateway knows of: {eid: "running" | "stored"}; for
                                   the case that the pod is lost */
     int key_index;             /* which site key the pod's token was made with */
 
-    char site[SESSION_ID_SIZE];        /* where it runs when not here; "" */
     char wish[SESSION_ID_SIZE];        /* what its creator asked for; only where it was created */
-    struct json_t *view;               /* of a remote one: as its site last showed it; owned */
     struct remote_session *remote;     /* of a remote one that is in the table */
     struct remote_placement *handover; /* it is being handed to another site */
 
@@ -137,12 +137,14 @@ struct session {
     char *shown_text; /* session_text.c's */
     size_t shown_len;
     uint64_t shown_sum;
-    UT_hash_handle hh; /* session_table's */
+    struct json_t *shown_view; /* held, so that another one is never at its address */
+    UT_hash_handle hh;         /* session_table's */
 };
 
 struct session *session_new(const char *id, const char *tenant, uint16_t agent_port,
                             int64_t now_ms) CHECK_RESULT;
 struct session *session_ref(struct session *s);
+void session_set_failure(struct session *s, const struct err *err);
 void session_unref(struct session *s);
 
 enum session_state session_state(const struct session *s);

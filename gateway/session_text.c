@@ -10,14 +10,14 @@
 #define TEXT_MAX ((size_t)128 * 1024)
 #define LANES    4
 
-/* The text stands as long as the session's bytes are those that it was made from: a sum over all of
- * them, in place of a mark that every writer would have to remember. What lies behind pointers is
- * made once (spec.metadata) or not shown. */
+/* The text stands as long as the bytes that it was made from are the same: a sum over them, in
+ * place of a mark that every writer would have to remember. Behind pointers lies what is made once
+ * (spec.metadata) or replaced as a whole (view). */
 static uint64_t sum_of(const struct session *s)
 {
-    uint64_t lanes[LANES] = {1, 2, 3, 4}, words[LANES];
+    uint64_t lanes[LANES] = {1 + session_is_started(s), 2, 3, 4}, words[LANES];
     const char *at = (const char *)s;
-    size_t left = offsetof(struct session, waiters);
+    size_t left = offsetof(struct session, tenant);
     for (; left >= sizeof(words); left -= sizeof(words), at += sizeof(words)) {
         memcpy(words, at, sizeof(words));
         for (int i = 0; i < LANES; i++) /* each on its own, so that they overlap */
@@ -40,6 +40,7 @@ static void make(struct session *s, const char *site)
     json_free(view);
     INVARIANT(!text.overflowed);
     session_text_fini(s);
+    s->shown_view = json_ref(s->view);
     s->shown_len = text.len;
     s->shown_text = buf_text(&text); /* malloc'ed; handed over instead of buf_fini() */
 }
@@ -56,6 +57,8 @@ struct slice session_text(struct session *s, const char *site)
 void session_text_fini(struct session *s)
 {
     free(s->shown_text);
+    json_free(s->shown_view);
     s->shown_text = NULL;
+    s->shown_view = NULL;
     s->shown_sum = 0;
 }
