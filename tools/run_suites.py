@@ -67,6 +67,18 @@ def schema(preset, report):
     return [([TREE / "tests/schema/run", "--report", report], TREE)]
 
 
+RUNSC = TREE / "tests/node/runsc/build"
+
+
+def gvisor(preset, report):
+    """What runs code, in sandboxes with a kernel of their own, warm and cold; then cold with crun, which e2e has warm."""
+    program = subprocess.run([RUNSC, "--path"], capture_output=True, text=True, check=True).stdout.strip()
+    e2e = [TREE / "tests/e2e" / f"test_{name}.py" for name in ("executions", "isolation", "contexts", "files", "processes")]
+    run = [PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    own = f"SPILLWAY_E2E_RUNTIME=gvisor={program}"
+    return [(["env", *how, *run, *e2e], TREE / "tests/e2e") for how in ([own], [own, "SPILLWAY_E2E_COLD=1"], ["SPILLWAY_E2E_COLD=1"])]
+
+
 KUBERNETES_NEEDS = ([TREE / "tools/packages", "kubernetes"], [TREE / "tests/kubernetes/build"])
 
 
@@ -92,6 +104,7 @@ SUITES = {
     "languages": Suite("release", by_pytest("languages"), 15, "every language in its environment; makes their root file systems on first use",
                        default=False, second_look=True),
     "node": Suite("release", by_pytest("node"), 15, "the embedded node with real containers", second_look=True),
+    "gvisor": Suite("release", gvisor, 60, "what runs code, warm and cold, in gVisor; and cold with crun", default=False, needs=([RUNSC],)),
     "kubernetes-api": Suite("debug", by_pytest("kubernetes/api"), 10, "the Kubernetes client against a real API server and the embedded node",
                             default=False, needs=KUBERNETES_NEEDS),
     "kubernetes": Suite("release", kubernetes, 30, "the whole system on a real Kubernetes cluster", default=False, needs=KUBERNETES_NEEDS),

@@ -5,6 +5,7 @@ import socket
 import pytest
 from harness import containers, processes
 from harness.namespaces import in_network_of, same_network
+from harness.own_kernel import OWN_KERNEL, only_of_the_hosts_kernel
 from harness.session import Session, new_id
 
 LOOK_AROUND = r"""
@@ -86,8 +87,9 @@ def test_no_token_and_no_address_is_in_the_environment(inside):
 
 def test_no_default_route_and_no_devices_but_the_harmless(inside):
     assert not [line for line in inside["routes"].splitlines()[1:] if line.split()[1] == "00000000"]
-    assert set(inside["devices"]) <= {"core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr",
-                                      "stdin", "stdout", "tty", "urandom", "zero", "console"}
+    own = {"char", "fuse", "net"} if OWN_KERNEL else set()  # names of gVisor's own, with its own emulation behind them
+    assert set(inside["devices"]) <= own | {"core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr",
+                                            "stdin", "stdout", "tty", "urandom", "zero", "console"}
 
 
 def listeners(pid):
@@ -157,6 +159,7 @@ def test_a_session_sees_nothing_of_another(make_session):
     one.client.delete(f"/{one.id}/executions/{running}")
 
 
+@only_of_the_hosts_kernel("runsc keeps its own list, and its own threads count in the cgroup: tests/node/test_gvisor.py looks at them")
 def test_crun_lists_the_session_and_its_cgroup_holds_the_limits(site, make_session):
     session = make_session(cleanup="idle", resources={"cpu": "250m", "memory": "128Mi"})
     container = containers.of_session(site.state_dir, session.id)
@@ -174,6 +177,7 @@ def test_crun_lists_the_session_and_its_cgroup_holds_the_limits(site, make_sessi
     assert int(quota) / int(period) == pytest.approx(0.25)
 
 
+@only_of_the_hosts_kernel("from outside there is gVisor's process only: what it is allowed to do is gVisor's own affair")
 def test_outside_the_agent_runs_as_an_ordinary_user_under_seccomp(site, session):
     pid = containers.of_session(site.state_dir, session.id)["pid"]
     assert "0" not in processes.status_field(pid, "Uid").split()
@@ -209,7 +213,8 @@ def test_a_fork_bomb_stays_inside_and_ends_with_its_time_out(site, make_session)
 def test_memory_beyond_the_limit_ends_the_run_not_the_session(make_session):
     session = make_session(cleanup="idle", resources={"memory": "64Mi"})
     answer = session.run("x = []\nwhile True:\n    x.append(bytearray(8 << 20))", timeout_seconds=30)
-    assert answer["status"] in ("oom", "failed"), answer
+    # In gVisor the host's kernel kills what holds the run's memory, and its counter is not seen from inside.
+    assert answer["status"] in (("killed", "oom", "failed") if OWN_KERNEL else ("oom", "failed")), answer
     assert session.run("print('alive')")["stdout"] == "alive\n"
 
 
