@@ -255,6 +255,22 @@ static struct json_t *parse_checked(struct slice body, struct err *err)
     return j;
 }
 
+/* An agent's words come from where other people's code runs: what is shown of them is one line of
+ * plain characters. */
+static void read_setup(struct session_activity *out, const struct json_t *setup)
+{
+    const char *state = json_get_text(setup, "state", "");
+    out->setting_up = strcmp(state, "running") == 0;
+    out->setup_failed = strcmp(state, "failed") == 0;
+    bool late = out->setup_failed && strcmp(json_get_text(setup, "status", ""), "timeout") == 0;
+    snprintf(out->setup, sizeof(out->setup), "%s%s",
+             late ? "that took too long; its last words were: " : "",
+             json_get_text(setup, "line", ""));
+    for (char *p = out->setup; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}
+
 int session_activity_parse(struct session_activity *out, struct slice body, struct err *err)
 {
     struct json_t *j = parse_checked(body, err);
@@ -274,13 +290,7 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
         .left_ms = left_ms == -1 ? 0 : left_ms,
         .unstored = json_is_array(unstored) ? json_ref(unstored) : json_new_array(),
     };
-    const struct json_t *setup = json_get(j, "setup");
-    out->setting_up = strcmp(json_get_text(setup, "state", ""), "running") == 0;
-    out->setup_failed = strcmp(json_get_text(setup, "state", ""), "failed") == 0;
-    PUT(out->setup, json_get_text(setup, "line", ""));
-    if (out->setup_failed && strcmp(json_get_text(setup, "status", ""), "timeout") == 0)
-        snprintf(out->setup, sizeof(out->setup), "that took too long; its last words were: %.200s",
-                 json_get_text(setup, "line", ""));
+    read_setup(out, json_get(j, "setup"));
     PUT(out->last_execution, json_get_text(j, "last_execution", ""));
     PUT(out->tender, json_get_text(j, "tender", ""));
     PUT(out->epoch, json_get_text(j, "epoch", ""));

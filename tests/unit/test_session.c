@@ -85,6 +85,46 @@ static void the_agents_word_moves_the_state(void **state)
     session_unref(s);
 }
 
+static void what_is_installed_first_is_told(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    see(s,
+        "{\"seq\":1,\"started\":false,\"setup\":{\"state\":\"running\",\"line\":\"Collecting x\"}}",
+        2000);
+    assert_true(s->activity.setting_up && !s->activity.setup_failed);
+    struct json_t *view = session_view(s, "here");
+    assert_string_equal(json_get_text(view, "message", ""), "installing packages: Collecting x");
+    assert_string_equal(json_get_text(view, "status", ""), "creating");
+    json_free(view);
+    see(s, "{\"seq\":2,\"setup\":{\"state\":\"failed\",\"status\":\"timeout\",\"line\":\"hm\"}}",
+        2001);
+    assert_true(s->activity.setup_failed && !s->activity.setting_up);
+    assert_string_equal(s->activity.setup, "that took too long; its last words were: hm");
+    session_unref(s);
+}
+
+/* A line is cut to what there is room for, and a cut character is no text any more. */
+static void hostile_words_of_an_agent_become_plain(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    char line[600], text[800];
+    for (size_t i = 0; i < 498; i += 2)
+        memcpy(line + i, "\xc3\xbc", 3);
+    snprintf(text, sizeof(text),
+             "{\"seq\":1,\"setup\":{\"state\":\"running\",\"line\":\"a\\nb\\u0007%s\"}}", line);
+    see(s, text, 2000);
+    assert_memory_equal(s->activity.setup, "a?b???", 6);
+    struct json_t *view = session_view(s, "here");
+    assert_non_null(json_get(view, "message"));
+    json_free(view);
+    see(s, "{\"seq\":2,\"setup\":[1]}", 2001);
+    see(s, "{\"seq\":3,\"setup\":{\"state\":7,\"line\":{}}}", 2002);
+    assert_false(s->activity.setting_up || s->activity.setup_failed);
+    session_unref(s);
+}
+
 static void idle_ends_by_the_agents_clock(void **state)
 {
     (void)state;
@@ -333,6 +373,8 @@ int main(void)
         cmocka_unit_test(an_agent_that_was_not_heard_may_have_begun),
         cmocka_unit_test(numbers_that_no_agent_says_are_refused),
         cmocka_unit_test(the_agents_word_moves_the_state),
+        cmocka_unit_test(what_is_installed_first_is_told),
+        cmocka_unit_test(hostile_words_of_an_agent_become_plain),
         cmocka_unit_test(idle_ends_by_the_agents_clock),
         cmocka_unit_test(completion_lingers_behind_the_last_execution),
         cmocka_unit_test(the_deadline_is_hard),
