@@ -1,6 +1,7 @@
 spillway_unit_test(session_id spillway_gateway)
 spillway_unit_test(session_request spillway_gateway)
 spillway_unit_test(session spillway_gateway)
+spillway_unit_test(session_text spillway_gateway)
 spillway_unit_test(tombstone spillway_gateway)
 spillway_unit_test(auth spillway_gateway)
 spillway_unit_test(site_key spillway_gateway)
