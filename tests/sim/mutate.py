@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """mutate.py BUG TREE OUT - plants a bug: writes the source that BUG names with one text replaced by another.
 
-A bug is `# what it is`, `file: PATH`, `found by: PROPERTY[|PROPERTY…]`, a line `-----`, the text as it is, a line `+++++`, the text
-that takes its place. The text must stand in the file exactly once, or the build fails: then the bug has to follow the source.
+A bug is `# what it is`, `file: PATH`, `found by: PROPERTY[|PROPERTY…]`, `seed: N` where that was seen, a line `-----`, the text as it
+is, a line `+++++`, the text that takes its place. The text must stand in the file exactly once, or the build fails: then the bug has
+to follow the source.
 """
 import pathlib
 import sys

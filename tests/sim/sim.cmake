@@ -1,5 +1,5 @@
 # The simulator: production code above the seam that docs/testing.md describes. What is below it (the loop, libcurl, the pool of connections,
-# the HTTP server's connections, hiredis) is left out of the link: the objects here define those symbols first.
+# the HTTP server's connections, hiredis) is left out of the link: the objects here define those symbols first. tests/sim/run builds it.
 find_path(LUA_INCLUDE lua.h PATH_SUFFIXES lua5.1)
 find_library(LUA_LIBRARY NAMES lua5.1)
 if(NOT LUA_INCLUDE OR NOT LUA_LIBRARY)
@@ -8,11 +8,11 @@ if(NOT LUA_INCLUDE OR NOT LUA_LIBRARY)
 endif()
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.c)
-add_library(spillway_sim OBJECT ${sim_sources})
+add_library(spillway_sim OBJECT EXCLUDE_FROM_ALL ${sim_sources})
 target_include_directories(spillway_sim PRIVATE ${CMAKE_CURRENT_LIST_DIR} ${LUA_INCLUDE})
 
 function(spillway_sim_program name)
-  add_executable(${name} $<TARGET_OBJECTS:spillway_sim> ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:spillway_sim> ${ARGN})
   target_link_libraries(${name} PRIVATE spillway_gateway spillway_sandbox ${LUA_LIBRARY} m)
   target_link_options(${name} PRIVATE -Wl,--wrap=decision_make)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/sim)
@@ -20,7 +20,7 @@ endfunction()
 
 spillway_sim_program(sim)
 
-# Its self-test: the same with one bug planted in production's code, each of which it must find. Built by tests/sim/run.
+# Its self-test: the same with one bug planted in production's code, each of which it must find.
 add_custom_target(sim_bugs)
 file(GLOB sim_bugs CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bugs/*.bug)
 foreach(bug ${sim_bugs})
@@ -34,6 +34,5 @@ foreach(bug ${sim_bugs})
     VERBATIM)
   set_source_files_properties(${mutant} PROPERTIES COMPILE_OPTIONS "-w")
   spillway_sim_program(sim_bug_${name} ${mutant})
-  set_target_properties(sim_bug_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   add_dependencies(sim_bugs sim_bug_${name})
 endforeach()
