@@ -21,7 +21,7 @@ struct deadline_check {
 
 static void judge(struct gateway *g, struct session *s, const struct kube_result *r)
 {
-    int64_t over_ms = world_wall_ms(g->world) - s->deadline_wall_ms;
+    int64_t over_ms = -session_left_ms(s, world_now_ms(g->world), world_wall_ms(g->world));
     bool unheard = r->err && r->err->code != ERR_NOT_FOUND;
     if (session_is_over(s) || s->ending || s->pod_gone || over_ms < (unheard ? UNHEARD_MS : 0))
         return;
