@@ -72,6 +72,9 @@ def markdown(data):
         yield "## Sessions at another site, alternating pairs\n"
         yield from remote_rows(data["remote"])
         yield ""
+    for profile, row in data.get("kubernetes", {}).items():
+        yield (f"Kubernetes, {profile}: {row['writes_a_session']:.1f} writes and {row['reads_a_session']:.1f} reads a session asked of the API "
+               f"server, besides the watch ({row['sessions']} sessions; goal: 4 and 0)\n")
     if data.get("memory"):
         m = data["memory"]
         yield (f"Memory: gateway {m['gateway_kib']} KiB private dirty, {m['per_session_kib']:.1f} KiB more for each of {m['sessions']} sessions "

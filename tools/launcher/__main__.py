@@ -39,9 +39,13 @@ def parse(arguments):
     parser.add_argument("--runtime", metavar="CLASS=PROGRAM", help="run every sandbox by another OCI runtime (gvisor=/path/of/runsc)")
     parser.add_argument("--cold", action="store_true", help="no interpreters are kept ready in the sandboxes")
     parser.add_argument("--preset", choices=("release", "debug"), default="release", help="which build (debug: with sanitizers)")
-    parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster in place of the embedded node (made on first "
+    parser.add_argument("--kubernetes", action="store_true", help="a real Kubernetes cluster for the local site (made on first "
                                                                   "use: minutes, and up to 8 GB below SPILLWAY_CACHE_DIR)")
+    parser.add_argument("--profile", choices=("strict", "fast"), default="strict", help="how the gateways make pods on the Kubernetes cluster "
+                                                                                        "(docs/kubernetes.md)")
     options = parser.parse_args(arguments)
+    if options.profile != "strict" and not options.kubernetes:
+        parser.error("--profile fast goes with --kubernetes: the embedded node has nothing to gain by it")
     if options.once and options.no_demo:
         parser.error("--once is the demonstration; it does not go with --no-demo")
     if not 1 <= options.slots <= 1000 or not 1 <= options.cloud_slots <= 1000 or not 1 <= options.gateways <= 64:
@@ -50,10 +54,7 @@ def parse(arguments):
         parser.error(f"--packages: there is no folder {options.packages}")
     if options.runtime and not os.access(options.runtime.partition("=")[2], os.X_OK):
         parser.error("--runtime: CLASS=PROGRAM, and a program that can be executed")
-    if options.sites is None:
-        options.sites = "local" if options.kubernetes else "local,cloud"
-    if options.kubernetes and options.sites != "local":
-        parser.error("--kubernetes has the local site only")
+    options.sites = options.sites or "local,cloud"
     return options
 
 
@@ -107,10 +108,7 @@ class Launcher:
             self.sites.append(Site("cloud", self.run, programs, images, open_listener(0), 1, self.options.cloud_slots,
                                    door_for_sites=entrance, **common))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
-                               self.options.kubernetes, remotes, **common))
-        if remotes:
-            cloud, local = self.sites
-            join((local.name, local.namespace), (cloud.name, cloud.namespace))
+                               self.options.profile if self.options.kubernetes else None, remotes, **common))
         self.supervisor.changed = self.write_state
 
     def make_secrets(self):
@@ -130,10 +128,15 @@ class Launcher:
 
     def up(self):
         for site in self.sites:
+            site.node.bring_up()
+        if len(self.sites) > 1:
+            cloud, local = self.sites
+            join((local.name, local.namespace), (cloud.name, cloud.namespace))
+        for site in self.sites:
             site.start(self.supervisor)
             count = len(site.gateways)
             say(f"site {site.name} is up: nginx, {count} gateway{'s' if count > 1 else ''}, {'Redis' if site.redis else 'no Redis'}, "
-                f"{'a Kubernetes cluster' if self.options.kubernetes else 'a node'} with {site.slots} slots")
+                f"{site.node.what} with {site.slots} slots")
         self.write_state()
 
     def demonstrate(self):

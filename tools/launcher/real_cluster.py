@@ -30,8 +30,11 @@ TOKEN_SECONDS = 24 * 3600
 
 
 class RealCluster:
-    def __init__(self, site, slots):
+    what = "a Kubernetes cluster"
+
+    def __init__(self, site, slots, profile):
         self.site = site
+        self.profile = profile
         self.name = f"{site.name}-cluster"
         self.cluster = clusters.Cluster(f"run-{site.run.run_id}", pods=slots, tied=True)
         self.namespace = Namespace.later()
@@ -42,13 +45,19 @@ class RealCluster:
         self.program = None
 
     def gateway_settings(self):
-        return {"kubeconfig": str(self.kubeconfig), "namespace": NAMESPACE}
+        settings = {"kubernetes": {"kubeconfig": str(self.kubeconfig), "namespace": NAMESPACE},
+                    # metrics-server tells of all that runs on this machine; the cluster's own is a part of that.
+                    "watermark": {"cpu_high": 1000, "cpu_low": 1000}}
+        if self.profile == "fast":
+            settings |= {"agent": {"delivery": "baked"}, "sandbox": {"profile": "fast"}}
+        return settings
 
     def bring_up(self):
         """The cluster, then what stands in it before the first gateway comes. The API without TLS is for tools and tests."""
         clusters.sweep("run-")
         agent = self.site.directory / "agent"
-        archives = [images.agent_carrier(agent)] + [images.environment(name, path) for name, path in self.site.images.items()]
+        archives = [images.agent_carrier(agent)]
+        archives += [images.environment(name, path, agent if self.profile == "fast" else None) for name, path in self.site.images.items()]
         try:
             self.cluster.up(images_to_import=archives)
         except (clusters.Failed, OSError, subprocess.SubprocessError) as error:

@@ -77,7 +77,6 @@ class Gateway:
         settings = {
             "name": self.name, "site": site.name, "listen": [self.address], "admin": {"listen": [self.admin_address]},
             "site_key_file": str(site.directory / "site.key"),
-            "kubernetes": site.node.gateway_settings(),
             "redis": {"url": f"unix://{site.redis_socket}"},
             "environments_file": str(site.node.environments),
             "drain": "5s",
@@ -89,6 +88,8 @@ class Gateway:
             settings["runtime_class"] = site.runtime.partition("=")[0]
         if site.cold:
             settings["agent"] = {"warm": False}
+        for section, values in site.node.gateway_settings().items():
+            settings.setdefault(section, {}).update(values)
         if site.remotes:
             settings["remotes"] = site.remotes
         if site.door_for_sites:
@@ -104,6 +105,8 @@ class Gateway:
 
 
 class Node:
+    what = "a node"
+
     def __init__(self, site, slots):
         self.name = f"{site.name}-node-1"
         self.namespace = site.namespace
@@ -130,10 +133,10 @@ class Node:
         }
 
     def gateway_settings(self):
-        return {"url": f"http://127.0.0.1:{NODE_PORT}", "namespace": NAMESPACE}
+        return {"kubernetes": {"url": f"http://127.0.0.1:{NODE_PORT}", "namespace": NAMESPACE}}
 
     def bring_up(self):
-        return self.program
+        pass  # its namespace is there
 
     def take_down(self):
         self.namespace.close()
@@ -166,13 +169,13 @@ users:
 class Site:
     """door: the listening socket of the front door, in the host's namespace. Construct, start(), stop().
 
-    remotes: rows of the gateways' setting `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where
-    gateways of other sites come in. with_redis: without it nobody listens where the gateways look for it. packages: a folder
-    of wheels and npm tarballs that sessions may ask for. runtime: CLASS=PROGRAM, for all sandboxes. cold: no interpreters are
-    kept ready.
+    profile: of sandboxes on a real cluster; None: the embedded node takes its place. remotes: rows of the gateways' setting
+    `remotes`. door_for_sites: {listen, certificate, key, client_ca, token_file}, where gateways of other sites come in. with_redis:
+    without it nobody listens where the gateways look for it. packages: a folder of wheels and npm tarballs that sessions may ask
+    for. runtime: CLASS=PROGRAM, for all sandboxes. cold: no interpreters are kept ready.
     """
 
-    def __init__(self, name, run, programs, images, door, gateways, slots, kubernetes=False, remotes=(), door_for_sites=None, with_redis=True,
+    def __init__(self, name, run, programs, images, door, gateways, slots, profile=None, remotes=(), door_for_sites=None, with_redis=True,
                  packages=None, runtime=None, cold=False):
         self.name = name
         self.prefix = "" if name == "local" else f"{name}-"
@@ -192,7 +195,7 @@ class Site:
         self.redis_socket = self.directory / "redis.sock"
         self.write("site.key", secrets.token_hex(32) + "\n")
         self.place_agent()
-        self.node = self.make_node(slots, kubernetes)
+        self.node = self.make_node(slots, profile)
         self.redis = self.make_redis() if with_redis else None
         self.gateway_count = gateways
         self.gateways = [Gateway(self, number) for number in range(1, gateways + 1)]
@@ -217,11 +220,11 @@ class Site:
         for path in [target, *target.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
-    def make_node(self, slots, kubernetes):
+    def make_node(self, slots, profile):
         """The embedded node, or a real cluster; its network is the site's."""
-        if kubernetes:
+        if profile:
             from real_cluster import RealCluster  # the harness is needed for this only
-            node = RealCluster(self, slots)
+            node = RealCluster(self, slots, profile)
             self.namespace = node.namespace
         else:
             self.namespace = Namespace()
@@ -279,8 +282,7 @@ class Site:
                 raise Failed(f"{' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
 
     def start(self, supervisor):
-        """Inside out, each part when those that it asks are ready."""
-        self.node.bring_up()
+        """Inside out, each part when those that it asks are ready. The node was brought up before."""
         for ready, what, programs in (
                 (lambda: self.redis_ready() and self.node.ready(), "redis and the node ready",
                  [program for program in (self.redis, self.node.program) if program]),

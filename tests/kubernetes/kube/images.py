@@ -100,14 +100,14 @@ def digest_of_folder(folder):
     return total.hexdigest()
 
 
-def environment(name, rootfs, agent=None):
-    """An environment's root file system under the name that environments.yaml gives it; with the agent's folder baked in, :baked."""
+def environment(name, rootfs, agent=None, tag="latest"):
+    """An environment's root file system under the name that environments.yaml gives it; with the agent's folder baked in, if given."""
     rootfs = Path(rootfs)
     folders = [(rootfs, ".", None)]
-    tag, key = "latest", rootfs.parent.name
+    key = rootfs.parent.name
     if agent:
         folders.append((Path(agent), "spillway", 0))
-        tag, key = "baked", f"{key}-{digest_of_folder(Path(agent))}"
+        key = f"{key}-{digest_of_folder(Path(agent))}"
     path = cache() / f"{name}-{tag}-{key_of(key)}.tar"
     reference = f"docker.io/spillway/{name}:{tag}"
     return path if path.exists() else write_archive(path, reference, folders, ["/spillway/agent"], f"{SANDBOX}:{SANDBOX}")

@@ -38,7 +38,7 @@ def health(cluster, address):
 def test_agent_is_delivered(site, cluster, api, driver, baked, figure):
     if baked:
         agent = f"{site.state_dir}/local/agent"
-        cluster.import_images([images.environment("python", rootfs_of(site), agent)])
+        cluster.import_images([images.environment("python", rootfs_of(site), agent, "baked")])
     name = f"p-{'baked' if baked else 'init'}"
     pod = driver.manifest(session_id=name, namespace="sandboxes", image=f"spillway/python:{'baked' if baked else 'latest'}", baked=baked)
     # No label of a session: the site's gateways leave it alone.
