@@ -178,7 +178,8 @@ def test_image_that_does_not_exist(site, client, cluster):
     subprocess.run(cluster.inside(*control, "rm", "--sync", image), check=True, capture_output=True)
     try:
         session = Session(client)
-        session.create(cleanup="idle")
+        # What the cluster refused a moment ago, in the test before, holds new sessions back for some seconds.
+        until(lambda: session.try_create(cleanup="idle").status == 201, 30, "a session is accepted", every=0.5)
         last = session.wait_ended(seconds=180)
         assert last["status"] == "error" and last["reason"] in ("image_pull", "start_failed"), last
         until(lambda: site.node().pod(session.id) is None, 60, "the pod is gone")
