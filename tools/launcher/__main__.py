@@ -13,7 +13,8 @@ from netns import open_listener, port_of
 from output import Failed, complain, say
 from process import Program, Stopped, Supervisor
 from rundir import RunDirectory, registry_lock
-from site_link import AWAY_ADDRESS, PORT, join, make_keys
+import site_link
+from site_link import AWAY_ADDRESS, PORT, make_keys
 from sites import Site
 
 TREE = Path(__file__).resolve().parents[2]
@@ -109,6 +110,9 @@ class Launcher:
                                    door_for_sites=entrance, **common))
         self.sites.append(Site("local", self.run, programs, images, self.door, self.options.gateways, self.options.slots,
                                self.options.profile if self.options.kubernetes else None, remotes, **common))
+        if remotes:
+            cloud, local = self.sites
+            site_link.prepare(local.name, (cloud.name, cloud.namespace))
         self.supervisor.changed = self.write_state
 
     def make_secrets(self):
@@ -131,7 +135,7 @@ class Launcher:
             site.node.bring_up()
         if len(self.sites) > 1:
             cloud, local = self.sites
-            join((local.name, local.namespace), (cloud.name, cloud.namespace))
+            site_link.join((local.name, local.namespace), (cloud.name, cloud.namespace))
         for site in self.sites:
             site.start(self.supervisor)
             count = len(site.gateways)

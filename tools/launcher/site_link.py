@@ -21,16 +21,23 @@ def in_namespace(namespace, *command):
         raise Failed(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
+def give_address(namespace, interface, address):
+    in_namespace(namespace, "ip", "address", "add", f"{address}/30", "dev", interface)
+    in_namespace(namespace, "ip", "link", "set", interface, "up")
+
+
+def prepare(home_name, away):
+    """away: (name, namespace). Both ends are there until the other site's namespace is; that site's servers can be configured."""
+    away_name, namespace = away
+    in_namespace(namespace, "ip", "link", "add", f"link-{home_name}", "type", "veth", "peer", "name", f"link-{away_name}")
+    give_address(namespace, f"link-{home_name}", AWAY_ADDRESS)
+
+
 def join(home, away):
     """home, away: (name, namespace). In the site NAME the interface is called link-OTHER."""
-    (home_name, home_namespace), (away_name, away_namespace) = home, away
-    there = f"/proc/{os.getpid()}/fd/{away_namespace.descriptor}"
-    in_namespace(home_namespace, "ip", "link", "add", f"link-{away_name}", "type", "veth", "peer", "name", f"link-{home_name}",
-                 "netns", there)
-    for namespace, interface, address in ((home_namespace, f"link-{away_name}", HOME_ADDRESS),
-                                          (away_namespace, f"link-{home_name}", AWAY_ADDRESS)):
-        in_namespace(namespace, "ip", "address", "add", f"{address}/30", "dev", interface)
-        in_namespace(namespace, "ip", "link", "set", interface, "up")
+    (_, home_namespace), (away_name, away_namespace) = home, away
+    in_namespace(away_namespace, "ip", "link", "set", f"link-{away_name}", "netns", f"/proc/{os.getpid()}/fd/{home_namespace.descriptor}")
+    give_address(home_namespace, f"link-{away_name}", HOME_ADDRESS)
 
 
 def openssl(directory, *arguments):
