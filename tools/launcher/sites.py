@@ -277,7 +277,9 @@ class Site:
         commands = [[*program.command, "--check-config"] for program in (*checked, *(g.program for g in self.gateways))]
         commands.append([*self.nginx.command, "-t", "-q"])
         for command in commands:
-            done = subprocess.run(command, capture_output=True, text=True)
+            # nginx binds to the addresses that it is to have; a cluster that is not up has no namespace yet, and none of those.
+            enter = self.namespace.enter if self.namespace.descriptor >= 0 else None
+            done = subprocess.run(command, capture_output=True, text=True, preexec_fn=enter)
             if done.returncode != 0:
                 raise Failed(f"{' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
 
