@@ -69,13 +69,16 @@ static void take_initial(struct kube_watch *w, const char *type, const struct js
 {
     const struct json_t *metadata = json_get(object, "metadata");
     const char *end = json_get_text(json_get(metadata, "annotations"), INITIAL_END, "");
+    const char *version = json_get_text(metadata, "resourceVersion", "");
 
     if (strcmp(type, "BOOKMARK") != 0) {
         take_object(w, type, object);
+    } else if (strcmp(end, "true") == 0 && version[0] == '\0') {
+        kube_watch_fail(w, KUBE_WATCH_LISTING, 0, "a list without resourceVersion");
     } else if (strcmp(end, "true") == 0) {
         timer_stop(w->world, w->timer);
         fsm_move(&w->fsm, KUBE_WATCH_WATCHING);
-        kube_watch_list_complete(w, json_get_text(metadata, "resourceVersion", ""));
+        kube_watch_list_complete(w, version);
     }
 }
 
