@@ -199,6 +199,9 @@ static void trouble_of_the_moment(void **state)
     expect_pause(2500, 5001);
     stream("garbage\n");
     expect_pause(2500, 5001);
+    stream(END_OF_LIST(""));
+    assert_string_equal(kube_watch_error(watch), "a list without resourceVersion");
+    expect_pause(2500, 5001);
     break_with(ERR_UNAVAILABLE);
     expect_pause(2500, 5001);
     answer(404, "{}"); /* and no list either */
