@@ -21,6 +21,8 @@ if(Python3_FOUND)
   add_test(NAME unit.tools_check
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_tools_check.py)
   set_tests_properties(unit.tools_check PROPERTIES LABELS unit TIMEOUT 120)
+  add_test(NAME unit.rundir COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_rundir.py)
+  set_tests_properties(unit.rundir PROPERTIES LABELS unit TIMEOUT 120)
 endif()
 
 # The pages of docs/ that are written from tables say what the tables say.

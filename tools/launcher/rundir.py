@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from output import Failed
 
 REGISTRY = Path("/run")
 PREFIX = "spillway-"
+OURS = re.compile(PREFIX + "[0-9a-f]{8}")
 
 
 @contextlib.contextmanager
@@ -61,22 +63,26 @@ class RunDirectory:
             run.path.chmod(0o711)  # nginx's workers pass through
         except OSError as error:
             raise Failed(f"{run.path}: {error.strerror}") from None
-        if any(run.path.iterdir()):
+        if {entry.name for entry in run.path.iterdir()} - {"lock"}:  # a lock alone: one that was killed here
             raise Failed(f"{run.path} is in use or not empty; SPILLWAY_STATE_DIR must name a directory of its own")
         run.take_lock()
-        (run.path / "run.json").write_text(json.dumps({"run_id": run_id, "launcher": os.getpid()}))
+        write_atomically(run.path / "run.json", json.dumps({"run_id": run_id, "launcher": os.getpid()}))
         if run.entry != run.path:
             run.entry.symlink_to(run.path)
         return run
 
     @classmethod
     def open(cls, path):
-        """The run that was made at `path`, or None if there is none."""
+        """The run that was made at `path`, or None if there is none. One that was killed while it was made or removed has
+        its name only; that is trusted of our own directories, never of one that somebody chose and may use again."""
+        path = Path(path)
         try:
-            run_id = json.loads((Path(path) / "run.json").read_text())["run_id"]
+            run_id = json.loads((path / "run.json").read_text())["run_id"]
         except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return cls(Path(path).resolve(), run_id)
+            if path.is_symlink() or not OURS.fullmatch(path.name):
+                return None
+            run_id = path.name.removeprefix(PREFIX)
+        return cls(path.resolve(), run_id)
 
     def take_lock(self):
         """False if the run is alive."""
@@ -93,6 +99,14 @@ class RunDirectory:
         write_atomically(self.path / "state.json", json.dumps(state, indent=2) + "\n", 0o644)
 
     def remove(self):
+        """What tells whose it is goes last: who is killed here is cleaned up after, too."""
+        for entry in self.path.iterdir():
+            if entry.name in ("run.json", "lock"):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
         shutil.rmtree(self.path)
         if self.entry.is_symlink():
             self.entry.unlink()
@@ -102,7 +116,7 @@ class RunDirectory:
 
 def registered():
     """Paths of all runs that are known on this machine."""
-    return [path for path in sorted(REGISTRY.glob(f"{PREFIX}*")) if (path / "run.json").is_file()]
+    return [path for path in sorted(REGISTRY.glob(f"{PREFIX}*")) if path.is_dir() and RunDirectory.open(path)]
 
 
 def dangling():
