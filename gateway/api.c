@@ -61,7 +61,9 @@
 static const struct http_route ROUTES[] = {
     {HTTP_METHOD_POST, "/api/v1/sessions", sessions_api_create, "session_create",
      "Makes a session."},
-    {HTTP_METHOD_GET, "/api/v1/sessions", sessions_api_list, "session_list", "Lists sessions."},
+    {HTTP_METHOD_GET, "/api/v1/sessions", sessions_api_list, "session_list",
+     "Lists the living sessions; with status=stopped or error, those whose end this gateway "
+     "remembers."},
     {HTTP_METHOD_GET, SESSION, sessions_api_get, "session_get", "A session and its status."},
     {HTTP_METHOD_DELETE, SESSION, sessions_api_delete, "session_delete", "Ends a session."},
     {HTTP_METHOD_POST, SESSION "/execute", executions_api_execute, "execute",
