@@ -20,6 +20,15 @@ static bool is_version_2(const char *mount)
     return access(path, F_OK) == 0;
 }
 
+/* The file of version 2 is in no cgroup that is there for certain; it comes with swap itself. */
+bool cgroup_limits_swap(const char *mount)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/memory/memory.memsw.limit_in_bytes", mount);
+    return access(is_version_2(mount) ? "/proc/swaps" : path, F_OK) == 0;
+}
+
 /* Calls fn for the path in each hierarchy; false when one of the calls says so. */
 static bool each_hierarchy(const char *mount, const char *path, directory_f *fn, void *user)
 {

@@ -15,6 +15,8 @@ void cgroup_children(const char *mount, const char *path, void (*fn)(const char 
                      void *user);
 /* How often the kernel killed a process of it for memory; 0 when unknown. */
 int64_t cgroup_oom_kills(const char *mount, const char *path);
+/* Can a cgroup be told how much swap it may use? */
+bool cgroup_limits_swap(const char *mount);
 /* CPU used so far, and the memory that cannot be given back at once (the working set, as kubelet
  * counts it: without file pages that nobody touched lately). False when it is not there. */
 bool cgroup_usage(const char *mount, const char *path, int64_t *cpu_ns, int64_t *memory_bytes);

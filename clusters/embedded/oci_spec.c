@@ -203,6 +203,16 @@ static struct json_t *cpu(const struct json_t *resources)
     return j;
 }
 
+/* `swap` is memory and swap together. */
+static struct json_t *memory_part(const struct oci_spec_args *a, int64_t limit)
+{
+    struct json_t *j = json_build("{s:I}", "limit", (long long)limit);
+
+    if (a->limits_swap)
+        json_set_int(j, "swap", limit);
+    return j;
+}
+
 static struct json_t *resources(const struct oci_spec_args *a)
 {
     const struct json_t *wanted = json_get(a->container, "resources");
@@ -213,7 +223,7 @@ static struct json_t *resources(const struct oci_spec_args *a)
     json_set(j, "cpu", cpu(wanted));
     if (container_check_quantity(json_at(wanted, "limits", "memory", NULL), false, &memory) &&
         memory > 0)
-        json_set(j, "memory", json_build("{s:I}", "limit", (long long)memory));
+        json_set(j, "memory", memory_part(a, memory));
     return j;
 }
 

@@ -26,6 +26,7 @@ struct oci_spec_args {
     const struct oci_spec_mount *mounts;
     size_t mount_count;
     int64_t pids;            /* limit */
+    bool limits_swap;        /* the machine can: then none, so that the memory's limit is one */
     int oom_score_adj;       /* not below the node's own: it may lack CAP_SYS_RESOURCE */
     int64_t open_files_hard; /* the node's own hard limit, for the same reason */
 };

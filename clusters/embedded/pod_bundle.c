@@ -1,6 +1,7 @@
 #include "clusters/embedded/pod_bundle.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "clusters/embedded/cgroup.h"
 #include "clusters/embedded/node_config.h"
 #include "clusters/embedded/object_files.h"
 #include "clusters/embedded/oci_spec.h"
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CGROUP_MOUNT      "/sys/fs/cgroup"
 #define CONFIG_BYTES_MAX  ((size_t)1024 * 1024)
 #define SANDBOX_PIDS      256
 #define SANDBOX_PIDS_EACH 4
@@ -153,6 +155,7 @@ static struct json_t *spec(const struct pod_bundle *b, const struct mount_table 
         .mounts = t->rows,
         .mount_count = t->count,
         .pids = pids_limit(b),
+        .limits_swap = cgroup_limits_swap(CGROUP_MOUNT),
         .oom_score_adj = own > OOM_SCORE_ADJ ? own : OOM_SCORE_ADJ,
         .open_files_hard = files.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)files.rlim_max,
     });

@@ -41,6 +41,9 @@ static void version_1(void **state)
         "memory/s/u/memory.oom_control");
     assert_int_equal(cgroup_oom_kills(mount_dir, "/s/u"), 3);
     assert_int_equal(cgroup_oom_kills(mount_dir, "/s/none"), 0);
+    assert_false(cgroup_limits_swap(mount_dir));
+    run("touch memory/memory.memsw.limit_in_bytes");
+    assert_true(cgroup_limits_swap(mount_dir));
     assert_true(cgroup_remove(mount_dir, "/s/u"));
     run("test ! -e memory/s/u -a ! -e pids/s/u -a -d cpu/s");
 }

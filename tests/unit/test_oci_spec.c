@@ -23,6 +23,7 @@ static struct json_t *spec_of(const char *container)
                                                   .mounts = mounts,
                                                   .mount_count = 2,
                                                   .pids = 37,
+                                                  .limits_swap = true,
                                                   .oom_score_adj = 500,
                                                   .open_files_hard = 512});
     json_free(c);
@@ -100,6 +101,7 @@ static void limits(void **state)
     assert_int_equal(json_int(json_at(r, "cpu", "period", NULL), 0), 100000);
     assert_int_equal(json_int(json_at(r, "cpu", "shares", NULL), 0), 256);
     assert_int_equal(json_int(json_at(r, "memory", "limit", NULL), 0), 64 << 20);
+    assert_int_equal(json_int(json_at(r, "memory", "swap", NULL), 0), 64 << 20);
     assert_int_equal(json_int(json_at(r, "pids", "limit", NULL), 0), 37);
     json_free(s);
     s = spec_of("{\"command\":[\"/a\"],\"resources\":{\"limits\":{\"cpu\":\"1m\"}}}");
