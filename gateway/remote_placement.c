@@ -34,8 +34,9 @@ struct remote_placement {
     struct session *s;
     enum decision_reason reason;
     bool adopt_any;
-    bool moves; /* its pod here must be gone first */
-    bool freed; /* while an answer of the store is on its way */
+    bool moves;      /* its pod here must be gone first */
+    bool awaits_end; /* … and was told to go: its end is what is waited for */
+    bool freed;      /* while an answer of the store is on its way */
     bool in_store;
     bool tried[REMOTES_MAX];
     struct remote *remote;
@@ -290,6 +291,7 @@ static void create(struct remote_placement *p)
     char target[128];
     struct buf body;
     struct json_t *j = create_json(p);
+    p->awaits_end = false;
     buf_init(&body, (size_t)p->g->conf.limits.create_body_bytes + 4096);
     json_print(j, &body);
     json_free(j);
@@ -489,14 +491,18 @@ static void remove_pod(struct remote_placement *p)
         stay_here(p);
     else if (s->pod_gone || !*s->pod_uid)
         create(p);
-    else
+    else {
+        p->awaits_end = true;
         p->kube = kube_pod_delete(p->g->kube, s->pod_name, s->pod_uid, POD_GRACE_S, on_removed, p);
+    }
 }
 
 void remote_placement_poke(struct remote_placement *p)
 {
-    if (p->moves && p->s->pod_gone && !p->kube && !p->call && !p->in_store)
-        create(p);
+    if (!p->awaits_end || !p->s->pod_gone || p->kube)
+        return;
+    timer_stop(p->g->world, p->timer); /* to try again: two creates would end one placement twice */
+    create(p);
 }
 
 bool remote_placement_may_come(const struct gateway *g, const struct session *s)
