@@ -30,6 +30,7 @@ struct execution {
     char key[128]; /* session, execution */
     int submissions;
     char epoch[40]; /* of the first */
+    const struct sim_agent *agent;
     bool accepted;
     UT_hash_handle hh;
 };
@@ -137,9 +138,10 @@ void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
     check_one_pod(a);
     if (e->submissions++ == 0) {
         snprintf(e->epoch, sizeof(e->epoch), "%s", a->epoch);
+        e->agent = a;
         return;
     }
-    bool same_pod = strcmp(e->epoch, a->epoch) == 0;
+    bool same_pod = e->agent == a;
     /* Across incarnations a result or a tombstone says that it ran, as long as there is a store. */
     bool excused = seen.history->redis_troubled || life_of(a->session_id)->unsure;
     if (same_pod || !excused)
