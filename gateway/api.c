@@ -136,6 +136,10 @@ const struct http_route *api_short_routes(size_t *count)
     return SHORT_ROUTES;
 }
 
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
+static struct http_routes short_routes = HTTP_ROUTES(SHORT_ROUTES);
+static struct http_routes admin_routes = HTTP_ROUTES(ADMIN_ROUTES);
+
 static struct slice first_segment(struct slice path)
 {
     struct slice first = {path.at + 1, 0};
@@ -189,12 +193,12 @@ void api_serve(struct http_exchange *x, void *user)
     bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path)) ||
                     slice_eq(path, "/openapi.json");
     if (reserved)
-        count_refusal(user, http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, user));
+        count_refusal(user, http_dispatch(&routes, x, user));
     else
-        count_refusal(user, http_dispatch(SHORT_ROUTES, ARRAY_LEN(SHORT_ROUTES), x, user));
+        count_refusal(user, http_dispatch(&short_routes, x, user));
 }
 
 void api_serve_admin(struct http_exchange *x, void *user)
 {
-    count_refusal(user, http_dispatch(ADMIN_ROUTES, ARRAY_LEN(ADMIN_ROUTES), x, user));
+    count_refusal(user, http_dispatch(&admin_routes, x, user));
 }

@@ -1,5 +1,6 @@
 #include "http/http_dispatch.h"
 
+#include "base/mem.h"
 #include "http/http_reply.h"
 #include "http/problem.h"
 
@@ -58,47 +59,75 @@ static void add_param(struct match *m, struct slice value)
     m->params[m->count++] = value;
 }
 
-/* The literal at the beginning of `pattern` is the segment: what follows it, else NULL. */
-static const char *behind_literal(const char *pattern, struct slice segment)
+/* A row's pattern, cut once. */
+struct http_pattern {
+    struct slice parts[SEGMENTS_MAX]; /* a literal; at NULL: a parameter */
+    unsigned count;
+    bool rest; /* the last one takes all that follows */
+};
+
+static void cut(struct http_pattern *p, const char *pattern)
 {
-    for (size_t i = 0; i < segment.len; i++) {
-        if (pattern[i] != segment.at[i] || pattern[i] == '\0')
-            return NULL;
+    while (*pattern == '/') {
+        const char *end = strchrnul(++pattern, '/');
+        INVARIANT(p->count < SEGMENTS_MAX);
+        if (*pattern != '{')
+            p->parts[p->count] = (struct slice){pattern, (size_t)(end - pattern)};
+        else
+            p->rest = end[-2] == '.'; /* {name...} */
+        p->count++;
+        pattern = end;
     }
-    pattern += segment.len;
-    return *pattern == '/' || *pattern == '\0' ? pattern : NULL;
+    INVARIANT(*pattern == '\0');
+}
+
+static const struct http_pattern *patterns_of(struct http_routes *routes)
+{
+    if (!routes->patterns) {
+        routes->patterns = mem_array(routes->count, sizeof(*routes->patterns));
+        for (size_t i = 0; i < routes->count; i++)
+            cut(&routes->patterns[i], routes->rows[i].pattern);
+    }
+    return routes->patterns;
+}
+
+static bool is_same(struct slice a, struct slice b)
+{
+    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+}
+
+/* Whether the path may fit: its length and its end tell most patterns apart. */
+static bool may_fit(const struct http_pattern *p, const struct segments *path)
+{
+    if (p->rest)
+        return path->count >= p->count;
+    struct slice last = p->parts[p->count - 1];
+    return path->count == p->count && (!last.at || is_same(last, path->at[p->count - 1]));
 }
 
 /* Whether the path fits the pattern. */
-static bool fits(const char *pattern, const struct segments *path, struct match *m)
+static bool fits(const struct http_pattern *p, const struct segments *path, struct match *m)
 {
-    unsigned bit = 1u << 31, i = 0;
+    unsigned bit = 1u << 31;
+    if (!may_fit(p, path))
+        return false;
     m->count = m->score = 0;
     m->bad_segment = false;
-    for (; *pattern != '\0'; i++, bit >>= 1) {
-        INVARIANT(*pattern == '/' && i < SEGMENTS_MAX);
-        if (i == path->count)
-            return false;
-        struct slice have = path->at[i];
-        if (*++pattern != '{') {
-            pattern = behind_literal(pattern, have);
-            if (!pattern)
+    for (unsigned i = 0; i < p->count; i++, bit >>= 1) {
+        struct slice part = p->parts[i], have = path->at[i];
+        if (part.at) {
+            if (!is_same(part, have))
                 return false;
             m->score |= bit;
-            continue;
-        }
-        const char *close = pattern; /* a name is short: a call would cost more than the loop */
-        while (*close != '}')
-            close++;
-        if (close[-1] == '.') { /* {name...} */
+        } else if (p->rest && i + 1 == p->count) {
             add_param(m, (struct slice){have.at, (size_t)(path->end - have.at)});
             return have.at < path->end;
+        } else {
+            m->bad_segment |= !path->routes[i];
+            add_param(m, have);
         }
-        m->bad_segment |= !path->routes[i];
-        add_param(m, have);
-        pattern = close + 1;
     }
-    return i == path->count;
+    return true;
 }
 
 static bool method_fits(enum http_method have, enum http_method asked)
@@ -126,13 +155,13 @@ struct best {
 
 /* The best pattern wins whatever its methods are, so that a parameter never hides behind a
  * literal's 405. */
-static void find_best(const struct http_route *table, size_t count, const struct segments *path,
-                      struct best *best)
+static void find_best(struct http_routes *routes, const struct segments *path, struct best *best)
 {
+    const struct http_pattern *patterns = patterns_of(routes);
     struct match m;
     best->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!fits(table[i].pattern, path, &m))
+    for (size_t i = 0; i < routes->count; i++) {
+        if (!fits(&patterns[i], path, &m))
             continue;
         if (best->count > 0 && m.score < best->score)
             continue;
@@ -142,12 +171,13 @@ static void find_best(const struct http_route *table, size_t count, const struct
             best->count = 0;
         }
         INVARIANT(best->count < METHODS_MAX);
-        best->rows[best->count++] = &table[i];
+        best->rows[best->count++] = &routes->rows[i];
     }
 }
 
-static bool find_method(const struct best *best, const struct segments *path,
-                        enum http_method method, struct http_route_match *out, struct buf *allow)
+static bool find_method(const struct http_routes *routes, const struct best *best,
+                        const struct segments *path, enum http_method method,
+                        struct http_route_match *out, struct buf *allow)
 {
     struct match m;
     for (unsigned i = 0; i < best->count; i++) {
@@ -155,7 +185,7 @@ static bool find_method(const struct best *best, const struct segments *path,
             add_allow(allow, best->rows[i]->method);
             continue;
         }
-        (void)fits(best->rows[i]->pattern, path, &m);
+        (void)fits(&routes->patterns[best->rows[i] - routes->rows], path, &m);
         out->route = best->rows[i];
         memcpy(out->params, m.params, m.count * sizeof(*out->params));
         return true;
@@ -163,16 +193,15 @@ static bool find_method(const struct best *best, const struct segments *path,
     return false;
 }
 
-int http_dispatch_find(const struct http_route *table, size_t count, enum http_method method,
-                       struct slice path, struct http_route_match *m, struct buf *allow,
-                       struct err *err)
+int http_dispatch_find(struct http_routes *routes, enum http_method method, struct slice path,
+                       struct http_route_match *m, struct buf *allow, struct err *err)
 {
     struct segments segments;
     struct best best;
     if (path.len == 0 || path.at[0] != '/')
         return err_set(err, ERR_BAD_REQUEST, "the path must begin with '/'");
     split(&segments, path);
-    find_best(table, count, &segments, &best);
+    find_best(routes, &segments, &best);
     if (best.count > 0 && best.bad_segment)
         return err_set(
             err, ERR_BAD_REQUEST,
@@ -180,20 +209,20 @@ int http_dispatch_find(const struct http_route *table, size_t count, enum http_m
     if (best.count == 0)
         return err_set(err, ERR_NOT_FOUND, "there is nothing at %.*s",
                        path.len > 200 ? 200 : (int)path.len, path.at);
-    if (find_method(&best, &segments, method, m, allow))
+    if (find_method(routes, &best, &segments, method, m, allow))
         return 0;
     return err_set(err, ERR_METHOD_NOT_ALLOWED, "here are only: %s", buf_text(allow));
 }
 
-const struct http_route *http_dispatch(const struct http_route *table, size_t count,
-                                       struct http_exchange *x, void *user)
+const struct http_route *http_dispatch(struct http_routes *routes, struct http_exchange *x,
+                                       void *user)
 {
     const struct http_head *head = http_exchange_head(x);
     struct http_route_match m = {NULL, {{NULL, 0}}};
     struct buf allow;
     struct err err;
     buf_init(&allow, ALLOW_MAX);
-    int rc = http_dispatch_find(table, count, head->method, head->path, &m, &allow, &err);
+    int rc = http_dispatch_find(routes, head->method, head->path, &m, &allow, &err);
     if (rc == 0) {
         m.route->handler(x, &m, user);
     } else {

@@ -21,6 +21,18 @@ struct http_route {
     const char *summary; /* one sentence, for the documentation */
 };
 
+/* A table of them. What its patterns say is worked out when it is first asked, and kept to the end
+ * of the program. */
+struct http_routes {
+    const struct http_route *rows;
+    size_t count;
+    struct http_pattern *patterns; /* http_dispatch.c's */
+};
+#define HTTP_ROUTES(rows)                                                                          \
+    {                                                                                              \
+        (rows), ARRAY_LEN(rows), NULL                                                              \
+    }
+
 struct http_route_match {
     const struct http_route *route;
     struct slice params[HTTP_ROUTE_PARAMS_MAX]; /* in order of the pattern */
@@ -28,10 +40,9 @@ struct http_route_match {
 
 /* Finds and calls the handler, or ends the exchange with a problem. Returns the route, NULL when
  * none matched. */
-const struct http_route *http_dispatch(const struct http_route *routes, size_t count,
-                                       struct http_exchange *x, void *user);
+const struct http_route *http_dispatch(struct http_routes *routes, struct http_exchange *x,
+                                       void *user);
 /* Pure part: fills *m. 0, or -ERR_NOT_FOUND, -ERR_METHOD_NOT_ALLOWED (`allow` filled),
  * -ERR_BAD_REQUEST. */
-int http_dispatch_find(const struct http_route *routes, size_t count, enum http_method method,
-                       struct slice path, struct http_route_match *m, struct buf *allow,
-                       struct err *err) CHECK_RESULT;
+int http_dispatch_find(struct http_routes *routes, enum http_method method, struct slice path,
+                       struct http_route_match *m, struct buf *allow, struct err *err) CHECK_RESULT;

@@ -55,6 +55,8 @@ static const struct http_route ROUTES[] = {
      "Asks for consent to end the session."},
 };
 
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
+
 void agent_api_serve(struct http_exchange *x, void *user)
 {
     struct agent *a = user;
@@ -65,5 +67,5 @@ void agent_api_serve(struct http_exchange *x, void *user)
         problem_replyf(x, ERR_UNAUTHORIZED, "the session's token is needed");
         return;
     }
-    http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, a);
+    http_dispatch(&routes, x, a);
 }

@@ -83,15 +83,16 @@ static const struct {
     {HTTP_METHOD_GET, METRICS "/namespaces/{ns}/pods/{name}", api_usage_pod, true, true},
 };
 
-static struct http_route routes[ARRAY_LEN(rows)];
+static struct http_route filled[ARRAY_LEN(rows)];
+static struct http_routes routes = HTTP_ROUTES(filled);
 
 /* http_dispatch's table, of which only the pure part is used: its own replies are problems, ours
  * are Status objects. */
 static void fill_routes(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        routes[i].method = rows[i].method;
-        routes[i].pattern = rows[i].pattern;
+        filled[i].method = rows[i].method;
+        filled[i].pattern = rows[i].pattern;
     }
 }
 
@@ -146,12 +147,11 @@ static void serve(struct http_exchange *x, void *user)
     if (head->method == HTTP_METHOD_GET && discovery_serve(x, head->path))
         return;
     buf_init(&allow, 256);
-    rc = http_dispatch_find(routes, ARRAY_LEN(routes), head->method, head->path, &match, &allow,
-                            &err);
+    rc = http_dispatch_find(&routes, head->method, head->path, &match, &allow, &err);
     if (rc < 0) {
         refuse(x, rc, &allow, &err);
     } else {
-        size_t row = (size_t)(match.route - routes);
+        size_t row = (size_t)(match.route - filled);
 
         if (take_names(&r, row, &match))
             rows[row].handler(&r);

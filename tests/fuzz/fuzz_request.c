@@ -10,14 +10,14 @@ static void look(const struct http_head *head)
     struct buf allow;
     struct err err;
     char text[64];
-    size_t count;
     int64_t number = 0;
     bool truth = false;
     int bad = 0;
-    const struct http_route *routes = api_routes(&count);
+    static struct http_routes routes;
+    routes.rows = api_routes(&routes.count);
     buf_init(&allow, 256);
-    if (http_dispatch_find(routes, count, head->method, head->path, &m, &allow, &err) == 0)
-        INVARIANT(m.route >= routes && m.route < routes + count);
+    if (http_dispatch_find(&routes, head->method, head->path, &m, &allow, &err) == 0)
+        INVARIANT(m.route >= routes.rows && m.route < routes.rows + routes.count);
     buf_fini(&allow);
     if (http_query_get(head->query, "wait", text, sizeof(text), &bad))
         INVARIANT(memchr(text, '\0', sizeof(text)) != NULL);

@@ -326,9 +326,11 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/state", state, "state", "how they stand"},
 };
 
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
+
 static void on_request(struct http_exchange *x, void *user)
 {
-    http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, user);
+    http_dispatch(&routes, x, user);
 }
 
 static void on_term(void *user)

@@ -483,6 +483,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/v1/activity", activity, "activity", ""},
     {HTTP_METHOD_POST, "/v1/quiesce", quiesce, "quiesce", ""},
 };
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
 
 static void serve(struct http_exchange *x, void *user)
 {
@@ -490,7 +491,7 @@ static void serve(struct http_exchange *x, void *user)
     if (!token_accepts(&a->token, http_head_get(http_exchange_head(x), "Authorization")))
         problem_replyf(x, ERR_UNAUTHORIZED, "the session's token is needed");
     else
-        http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, a);
+        http_dispatch(&routes, x, a);
 }
 
 /* -- life -- */

@@ -301,8 +301,9 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/v1/nodes", all_nodes, "nodes", ""},
     {HTTP_METHOD_GET, "/api/v1/namespaces/{ns}/resourcequotas", quotas, "quotas", ""},
 };
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
 
 void sim_api_server_serve(struct http_exchange *x, void *cluster)
 {
-    http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, cluster);
+    http_dispatch(&routes, x, cluster);
 }

@@ -14,6 +14,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/", NULL, "root", ""},
 };
 
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
 static struct http_route_match match;
 static char allowed[128];
 static struct err err;
@@ -23,8 +24,7 @@ static int find(enum http_method method, const char *path)
     struct buf allow;
     buf_init(&allow, sizeof(allowed) - 1);
     memset(&match, 0, sizeof(match));
-    int rc =
-        http_dispatch_find(ROUTES, ARRAY_LEN(ROUTES), method, slice_of(path), &match, &allow, &err);
+    int rc = http_dispatch_find(&routes, method, slice_of(path), &match, &allow, &err);
     strcpy(allowed, buf_text(&allow));
     buf_fini(&allow);
     return rc;

@@ -373,6 +373,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/call/{how}/{rest...}", call, "call", "by libcurl"},
 };
 
+static struct http_routes routes = HTTP_ROUTES(ROUTES);
+
 static void on_request(struct http_exchange *x, void *user)
 {
     struct wire *w = user;
@@ -385,7 +387,7 @@ static void on_request(struct http_exchange *x, void *user)
             w->last[n++] = strchr("\"\\", h->path.at[i]) != NULL ? '_' : h->path.at[i];
         w->last[n] = '\0';
     }
-    http_dispatch(ROUTES, ARRAY_LEN(ROUTES), x, w);
+    http_dispatch(&routes, x, w);
 }
 
 static void on_drained(void *user)
