@@ -194,6 +194,10 @@ static void close_session(struct ending *e)
 
 void ending_supersede(struct gateway *g, struct session *s)
 {
+    if (s->remote) {
+        remote_session_end(s, NULL); /* its record too */
+        return;
+    }
     session_ref(s);
     tender_free(&s->tender);
     ending_free(&s->ending);
