@@ -59,7 +59,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
         return;
     }
     bool elsewhere =
-        a->found && a->record.state == ROUTE_GONE && strcmp(a->record.tenant, r->tenant) == 0;
+        a->found && a->record.state != ROUTE_PENDING && strcmp(a->record.tenant, r->tenant) == 0;
     struct remote *remote = elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
     if (!remote) {
         r->step(r);
