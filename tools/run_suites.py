@@ -73,7 +73,7 @@ RUNSC = TREE / "tests/node/runsc/build"
 def gvisor(preset, report):
     """What runs code, in sandboxes with a kernel of their own, warm and cold; then cold with crun, which e2e has warm."""
     program = subprocess.run([RUNSC, "--path"], capture_output=True, text=True, check=True).stdout.strip()
-    e2e = [TREE / "tests/e2e" / f"test_{name}.py" for name in ("executions", "isolation", "contexts", "files", "processes")]
+    e2e = [TREE / "tests/e2e" / f"test_{name}.py" for name in ("executions", "isolation", "contexts", "files", "processes", "published_holes")]
     run = [PYTHON, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}"]
     own = f"SPILLWAY_E2E_RUNTIME=gvisor={program}"
     return [(["env", *how, *run, *e2e], TREE / "tests/e2e") for how in ([own], [own, "SPILLWAY_E2E_COLD=1"], ["SPILLWAY_E2E_COLD=1"])]
