@@ -202,7 +202,6 @@ void ending_supersede(struct gateway *g, struct session *s)
     tender_free(&s->tender);
     ending_free(&s->ending);
     remote_placement_free(&s->handover); /* or it goes on with a session that nobody holds */
-    remote_session_free(&s->remote);
     if (session_state(s) != SESSION_STOPPING)
         fsm_move(&s->fsm, SESSION_STOPPING);
     fsm_move(&s->fsm, SESSION_STOPPED);
