@@ -22,7 +22,7 @@
 #define SKEW_MS     3000
 #define USED_PODS   16
 #define SLACK_MS    1500 /* around a deadline */
-#define LATE_MS     8000 /* a gateway waits for 10 s, its clock may be wrong by 1.5 s */
+#define LATE_MS     3000 /* of a create; the clock that it is measured by may be wrong by 1.5 s */
 
 /* -- what is remembered -- */
 
