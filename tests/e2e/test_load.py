@@ -71,6 +71,7 @@ def test_two_hundred_pollers_see_each_end_once(big_site, record_property):
             with lock:
                 latencies.append(watch.seconds)
             text, offset = text + page["stdout"], page["stdout_next"]
+            assert page["status"] in ("running", "completed"), page
             ends = page["status"] == "completed" and offset == page["stdout_total"]
             time.sleep(0.1)
         return text
