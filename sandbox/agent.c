@@ -79,10 +79,10 @@ static void other_reaped(struct agent *a, pid_t pid, int status)
 {
     if (pid <= 0)
         return;
-    if (contexts_reaped(&a->contexts, pid) && !WIFEXITED(status))
+    bool waited = a->warm && warm_reaped(a->warm, pid);
+    contexts_reaped(&a->contexts, pid);
+    if (!waited && !WIFEXITED(status)) /* below a leader that was killed somebody may be left */
         timer_start(a->world, a->strays, 0, 0);
-    else if (a->warm)
-        warm_reaped(a->warm, pid);
 }
 
 void agent_reap(struct agent *a)
@@ -159,7 +159,6 @@ void agent_listening(struct agent *a)
         .runtimes = a->host.runtimes,
         .workspace = a->host.workspace,
         .busy = is_busy,
-        .kill_strays = kill_strays,
         .user = a,
     };
     if (!a->limits.warm)

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SLOTS_MAX       8
@@ -238,30 +237,6 @@ void warm_fill(struct warm *w)
 
 /* -- a run -- */
 
-/* It does not answer: stopped, by user code of the same session, or crowded out. It is killed, and
- * whoever is left of it with what no leader leads; the end of its socket is the proof that a cold
- * start will not be a second one. */
-static bool make_certain(struct slot *s, struct launched *out)
-{
-    struct warm *w = s->warm;
-    const struct slice nothing = {0};
-    LOG(LOG_WARN, "warm_does_not_answer", KV("language", (const char *)s->language->name));
-    if (s->spare.launched.leader > 0)
-        kill(s->spare.launched.leader, SIGKILL);
-    if (s->server > 0) {
-        kill(s->server, SIGKILL);
-        waitpid(s->server, NULL, 0);
-        s->server = 0;
-    }
-    enum warm_spare_answer answer = warm_spare_give(&s->spare, nothing, WARM_ANSWER_MS, out);
-    for (int i = 0; answer == WARM_SPARE_SILENT && i < 8; i++) {
-        w->host.kill_strays(w->host.user);
-        answer = warm_spare_give(&s->spare, nothing, WARM_ANSWER_MS, out);
-    }
-    drop(s);
-    return answer == WARM_SPARE_BEGINS;
-}
-
 /* One that a server forks now may be taken for a stray, before its leader is known: then once more.
  */
 static bool give(struct slot *s, struct slice message, struct launched *out)
@@ -275,8 +250,10 @@ static bool give(struct slot *s, struct slice message, struct launched *out)
         case WARM_SPARE_BEGINS:
             timer_start(world_of(s->warm), s->warm->ask, ASK_DELAY_MS, 0);
             return true;
-        case WARM_SPARE_SILENT:
-            return make_certain(s, out);
+        case WARM_SPARE_SILENT: /* stopped, by user code of the same session, or crowded out */
+            LOG(LOG_WARN, "warm_does_not_answer", KV("language", (const char *)s->language->name));
+            drop(s);
+            return false;
         case WARM_SPARE_ENDED:
             lose_spare(s);
         }

@@ -10,8 +10,8 @@
  * caller starts cold.
  *
  * Ownership: heap object; the languages and texts given are borrowed. Loop: all on the loop;
- * warm_launch() may block for the time of a fork, for at most WARM_ANSWER_MS and what it takes to
- * kill who does not answer. Callbacks: none but `busy`, which must not call back. */
+ * warm_launch() may block for the time of a fork, for at most WARM_ANSWER_MS.
+ * Callbacks: none but `busy`, which must not call back. */
 #pragma once
 #include "base/loop.h"
 #include "sandbox/language.h"
@@ -28,8 +28,6 @@ struct warm_host {
     const char *workspace;
     /* Something runs: then no interpreter is started in its way. */
     bool (*busy)(void *user);
-    /* Kills what no leader leads; returns how many there were. */
-    size_t (*kill_strays)(void *user);
     void *user;
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const struct launched NOTHING = {0, -1, -1, -1, -1, -1};
@@ -119,6 +120,18 @@ static void forget(struct warm_spare *s)
     s->ready = false;
 }
 
+/* Between its word and our shutting there is an order (unix(7)): what it sent before is here to be
+ * read, what it sends behind fails. */
+static enum warm_spare_answer withdraw(struct warm_spare *s)
+{
+    int word;
+    shutdown(fd_watch_fd(s->control), SHUT_RD);
+    do
+        word = next_word(s);
+    while (word == 'R');
+    return word == 'T' ? WARM_SPARE_BEGINS : WARM_SPARE_SILENT;
+}
+
 /* It may have its own word to say before. */
 static enum warm_spare_answer await(struct warm_spare *s, int wait_ms)
 {
@@ -128,7 +141,7 @@ static enum warm_spare_answer await(struct warm_spare *s, int wait_ms)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return WARM_SPARE_SILENT;
+            return withdraw(s);
         int word = next_word(s);
         if (word < 0)
             return WARM_SPARE_ENDED;
@@ -142,7 +155,7 @@ enum warm_spare_answer warm_spare_give(struct warm_spare *s, struct slice messag
 {
     if (s->launched.leader > 0)
         kill(s->launched.leader, SIGCONT); /* a stopped leader would not tell the end */
-    if (message.len > 0 && !control_socket_send(fd_watch_fd(s->control), message, NULL, 0))
+    if (!control_socket_send(fd_watch_fd(s->control), message, NULL, 0))
         return WARM_SPARE_ENDED;
     enum warm_spare_answer answer = await(s, wait_ms);
     if (answer == WARM_SPARE_BEGINS) {

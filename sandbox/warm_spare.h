@@ -3,8 +3,8 @@
  * says that it begins.
  *
  * It is started like a run of its own (once), or forked by a server that was asked to (fork). It
- * begins nothing before it heard of it, and says so first; who gets no answer ends it, and knows by
- * the socket's end that nobody is left who could still begin.
+ * begins nothing before it heard of it, and says so first. Who gets no answer in time shuts the
+ * socket for it: either it had said so before, or it cannot say so any more and ends.
  *
  * Ownership: plain struct; the descriptors are its own until warm_spare_give() gives them away.
  * Loop: `control` is watched by its owner, who calls warm_spare_hear() when it can be read. */
@@ -36,9 +36,9 @@ bool warm_spare_hear(struct warm_spare *s);
 enum warm_spare_answer {
     WARM_SPARE_BEGINS, /* the descriptors and the leader are the caller's; the spare is gone */
     WARM_SPARE_ENDED,  /* nobody is there to begin, now or ever */
-    WARM_SPARE_SILENT  /* not within `wait_ms` */
+    WARM_SPARE_SILENT  /* not within `wait_ms`; it will not begin any more: drop it */
 };
-/* Blocks until it answers. A message of no bytes waits on for the answer to an earlier one. */
+/* Blocks until it answers. */
 enum warm_spare_answer warm_spare_give(struct warm_spare *s, struct slice message, int wait_ms,
                                        struct launched *out);
 /* Kills it. */

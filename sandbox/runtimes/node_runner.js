@@ -237,11 +237,16 @@ function rehearse() {
 // As a cold start would have begun, but for the time since.
 function awaitRun() {
   const buffer = Buffer.alloc(MESSAGE_MAX);
+  let length = 0;
   rehearse();
-  fs.writeSync(CONTROL, 'R');
-  const length = fs.readSync(CONTROL, buffer);
+  try {
+    fs.writeSync(CONTROL, 'R');
+    length = fs.readSync(CONTROL, buffer);
+    if (length > 0) fs.writeSync(CONTROL, 'T'); // from here on it has begun
+  } catch {
+    length = 0; // nobody listens any more
+  }
   if (length === 0) process.exit(0);
-  fs.writeSync(CONTROL, 'T'); // from here on it has begun
   fs.closeSync(CONTROL);
   const texts = buffer.toString('utf8', 0, length).split('\0').slice(0, -1);
   const count = Number(texts[1]);

@@ -152,13 +152,16 @@ class Spare:
             os._exit(1)
 
     def receive(self):
-        """The texts of the run. It counts as begun once that is said."""
-        self.control.send(b"R")
-        data = self.control.recv(MESSAGE_MAX)
-        if not data:
+        """The texts of the run. It counts as begun once that is said; where nobody listens any more it begins nothing."""
+        try:
+            self.control.send(b"R")
+            data = self.control.recv(MESSAGE_MAX)
+            if not data:
+                os._exit(0)
+            self.native("prctl", PR_SET_PDEATHSIG, 0, 0, 0, 0)
+            self.control.send(b"T")
+        except OSError:
             os._exit(0)
-        self.native("prctl", PR_SET_PDEATHSIG, 0, 0, 0, 0)
-        self.control.send(b"T")
         self.control.close()
         return data.split(b"\0")[:-1]
 
