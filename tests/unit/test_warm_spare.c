@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sandbox/control_socket.h"
@@ -31,14 +32,14 @@ static int set_up(void **state)
     int ours;
 
     f = (struct fixture){.loop = loop_new()};
-    warm_spare_init(&f.spare);
-    assert_true(control_socket_pair(&ours, &f.theirs));
-    f.spare.control = fd_watch_new(f.loop, ours, heard, NULL);
     f.process = fork();
     if (f.process == 0) {
         pause();
         _exit(0);
     }
+    warm_spare_init(&f.spare);
+    assert_true(control_socket_pair(&ours, &f.theirs));
+    f.spare.control = fd_watch_new(f.loop, ours, heard, NULL);
     f.spare.launched.leader = f.process;
     *state = &f;
     return 0;
@@ -50,6 +51,7 @@ static int tear_down(void **state)
 
     warm_spare_drop(&f->spare);
     kill(f->process, SIGKILL);
+    waitpid(f->process, NULL, 0);
     close(f->theirs);
     loop_free(&f->loop);
     return 0;
