@@ -98,7 +98,8 @@ class Suite:
 SUITES = {
     "unit": Suite("debug", by_ctest("unit"), 5, "pure code and parsers, with sanitizers"),
     "wire": Suite("debug", wire, 5, "HTTP, bytes in and bytes out, with sanitizers"),
-    "sim": Suite("release", program("tests/sim/run"), 15, "gateways in virtual time: 2,000 histories, and planted bugs that must be found"),
+    "sim": Suite("release", program("tests/sim/run"), 15, "gateways in virtual time: 2,000 histories, and planted bugs that must be found",
+                 fixed=True),  # a gateway that is killed there frees nothing: the sanitizers would take that for leaks
     "gateway": Suite("debug", by_pytest("gateway"), 5, "gateways between a scripted cluster and scripted agents, with sanitizers"),
     "nginx": Suite("release", by_pytest("nginx"), 5, "the front door before scripted gateways"),
     "agent": Suite("release", by_pytest("agent"), 15, "the agent alone", second_look=True),
