@@ -72,6 +72,8 @@ static inline bool redis_server_new(struct redis_server *s)
 static inline void redis_server_signal(const struct redis_server *s, int signum)
 {
     kill(s->pid, signum);
+    if (signum == SIGSTOP) /* it takes effect when it may: on a busy machine not at once */
+        waitpid(s->pid, NULL, WUNTRACED);
 }
 
 static inline void redis_server_kill(struct redis_server *s)
