@@ -24,8 +24,10 @@ struct job {
     struct remote *remote;
     struct route_delete what;
     int64_t due_ms;
-    bool kept; /* in memory: there is no other place for it */
+    bool wanted; /* by a client: nothing stands in its way */
+    bool kept;   /* in memory: there is no other place for it */
     bool busy;
+    bool in_store; /* its record is being read */
 };
 
 struct remote_deletes {
@@ -86,38 +88,59 @@ static struct job *job_new(struct gateway *g, struct remote *remote, const char 
     return j;
 }
 
-void remote_delete_later(struct gateway *g, struct remote *remote, const char *id,
-                         const char *epoch, int64_t after_ms)
-{
-    struct job *j = job_new(g, remote, id, epoch);
-    j->due_ms = world_now_ms(g->world) + after_ms;
-    LOG(LOG_INFO, "remote_delete_queued", KV("session", id), KV("site", remote_name(remote)));
-    route_deletes_add(g->routes, remote_name(remote), &j->what, after_ms, on_queued, j);
-}
-
-static void done(struct job *j)
+static void queue(struct job *j, int64_t after_ms)
 {
     struct gateway *g = j->g;
-    LOG(LOG_INFO, "remote_deleted", KV("session", (const char *)j->what.id),
+    j->due_ms = world_now_ms(g->world) + after_ms;
+    LOG(LOG_INFO, "remote_delete_queued", KV("session", (const char *)j->what.id),
+        KV("site", remote_name(j->remote)));
+    route_deletes_add(g->routes, remote_name(j->remote), &j->what, after_ms, on_queued, j);
+}
+
+/* Its record says `closing` already. */
+static void queue_wanted(struct gateway *g, struct remote *remote, const char *id,
+                         const char *epoch)
+{
+    struct job *j = job_new(g, remote, id, epoch);
+    j->wanted = true;
+    queue(j, 0);
+}
+
+void remote_delete_doubtful(struct gateway *g, struct remote *remote, const char *id,
+                            const char *epoch, int64_t after_ms)
+{
+    queue(job_new(g, remote, id, epoch), after_ms);
+}
+
+static void done(struct job *j, const char *event)
+{
+    struct gateway *g = j->g;
+    LOG(LOG_INFO, event, KV("session", (const char *)j->what.id),
         KV("site", remote_name(j->remote)));
     if (!j->kept)
         route_deletes_done(g->routes, remote_name(j->remote), &j->what, no_answer, NULL);
     drop(j);
 }
 
-static void on_deleted(const struct remote_result *result, void *user)
+static void again_later(struct job *j)
 {
-    struct job *j = user;
     j->busy = false;
-    if (result->status / 100 == 2 || result->status == 404)
-        done(j);
-    else if (j->kept)
+    if (j->kept)
         j->due_ms = world_now_ms(j->g->world) + LEASE_MS / 2;
     else
         free(j); /* due again when the lease is over */
 }
 
-static void work(struct job *j)
+static void on_deleted(const struct remote_result *result, void *user)
+{
+    struct job *j = user;
+    if (result->status / 100 == 2 || result->status == 404)
+        done(j, "remote_deleted");
+    else
+        again_later(j);
+}
+
+static void send_delete(struct job *j)
 {
     char target[128];
     snprintf(target, sizeof(target), "/internal/v1/sessions/%s", j->what.id);
@@ -126,9 +149,38 @@ static void work(struct job *j)
                                        .target = target,
                                        .epoch = j->what.epoch,
                                        .total_ms = CALL_MS};
-    j->busy = true;
     struct remote_call *call = remote_call_start(j->remote, &req, on_deleted, j);
     (void)call; /* ends by its own deadline */
+}
+
+/* A create of unknown outcome may have been found, and its session be in use, since its delete was
+ * queued. The record is what all gateways of this site agree on; while it cannot be read, or is not
+ * complete, nothing is deleted. */
+static void on_record_of(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct job *j = user;
+    bool known = !err && (a->found || a->sure);
+    bool same = known && a->found && strcmp(a->record.epoch, j->what.epoch) == 0;
+    j->in_store = false;
+    if (!j->g->deletes)
+        free(j);
+    else if (same && a->record.state == ROUTE_ACTIVE)
+        done(j, "remote_delete_dropped");
+    else if (!known || (same && a->record.state == ROUTE_PENDING))
+        again_later(j);
+    else
+        send_delete(j);
+}
+
+static void work(struct job *j)
+{
+    j->busy = true;
+    if (j->wanted) {
+        send_delete(j);
+    } else {
+        j->in_store = true;
+        route_record_get(j->g->routes, j->what.id, on_record_of, j);
+    }
 }
 
 struct taken {
@@ -191,7 +243,8 @@ void remote_deletes_free(struct remote_deletes **at)
     DL_FOREACH_SAFE(d->kept, j, next)
     {
         DL_DELETE(d->kept, j);
-        free(j);
+        if (!j->in_store) /* else with its answer */
+            free(j);
     }
     free(d);
 }
@@ -215,8 +268,10 @@ static void on_told(const struct remote_result *result, void *user)
         reply(r, 200, "stopped", "the session has ended");
         return;
     }
+    if (result->status / 100 != 2 && s->remote)
+        remote_session_record(s); /* in case Redis did not take it before */
     if (result->status / 100 != 2 && remotes_get(r->g->remotes, s->site))
-        remote_delete_later(r->g, remotes_get(r->g->remotes, s->site), s->id, s->epoch, 0);
+        queue_wanted(r->g, remotes_get(r->g->remotes, s->site), s->id, s->epoch);
     remote_session_want(s); /* its end is seen, and its tombstone taken */
     reply(r, 202, "stopping", "the session is stopping");
 }
@@ -261,7 +316,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     struct route_record row = a->record;
     row.state = ROUTE_CLOSING;
     route_record_write(g->routes, u.r->id, &row, NULL, no_answer, NULL);
-    remote_delete_later(g, remote, u.r->id, row.epoch, 0);
+    queue_wanted(g, remote, u.r->id, row.epoch);
     reply(u.r, 202, "stopping", "the session ends when its site answers again");
 }
 

@@ -13,6 +13,8 @@ void remote_deletes_free(struct remote_deletes **d);
 void remote_delete_session(struct request *r, struct session *s);
 /* The same when the site does not answer and the session is not in memory: by its route record. */
 void remote_delete_unlocated(struct request *r, const struct err *why);
-/* That incarnation, if it should be there, is deleted in `after_ms`. */
-void remote_delete_later(struct gateway *g, struct remote *remote, const char *id,
-                         const char *epoch, int64_t after_ms);
+/* That incarnation, of which it is not known whether it was made or will be, is deleted in
+ * `after_ms`; unless it was taken into use before, by whichever gateway: its route record says so.
+ */
+void remote_delete_doubtful(struct gateway *g, struct remote *remote, const char *id,
+                            const char *epoch, int64_t after_ms);

@@ -125,15 +125,17 @@ static void note_nothing(const struct route_answer *a, const struct err *err, vo
     (void)user;
 }
 
+/* Not as the end of that epoch, which is final: where it is not known whether the site made the
+ * session, it may be found later and be taken into use. */
 static void withdraw_record(struct remote_placement *p)
 {
     struct route_record row = {.state = ROUTE_GONE};
     if (!*p->claimed)
         return;
     snprintf(row.site, sizeof(row.site), "%s", p->remote ? remote_name(p->remote) : "-");
-    snprintf(row.epoch, sizeof(row.epoch), "%s", p->claimed);
+    snprintf(row.epoch, sizeof(row.epoch), "-");
     snprintf(row.tenant, sizeof(row.tenant), "%s", p->s->tenant);
-    route_record_write(p->g->routes, p->s->id, &row, NULL, note_nothing, NULL);
+    route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
 }
 
 static void fail(struct remote_placement *p, const struct err *err)
@@ -317,12 +319,12 @@ static void on_looked(const struct remote_result *result, void *user)
         take_words(p, result->body);
     } else if (result->status == 404) {
         /* The create may still be on its way. */
-        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
+        remote_delete_doubtful(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
         try_next(p);
     } else if (++p->looks < LOOKS_MAX) {
         go_on_later(p, look, LOOK_MS);
     } else {
-        remote_delete_later(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
+        remote_delete_doubtful(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
         fail(p, &p->last);
     }
 }

@@ -19,7 +19,7 @@ static const char WRITE[] =
     "if r[1] then "
     "if r[3] == ARGV[3] then if rank[r[1]] > rank[ARGV[1]] then return r end "
     "elseif r[1] == 'gone' then if r[4] ~= ARGV[4] then return r end "
-    "elseif r[3] ~= ARGV[6] then return r end end "
+    "elseif r[3] ~= ARGV[6] or r[1] ~= 'pending' then return r end end "
     "redis.call('HSET', KEYS[1], 'st', ARGV[1], 'site', ARGV[2], 'ep', ARGV[3], 'tn', ARGV[4], "
     "'fp', ARGV[5]) "
     "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "

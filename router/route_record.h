@@ -44,7 +44,7 @@ void route_records_free(struct route_records **r);
 
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user);
 /* Writes where nothing stands in the way: no record, one that is gone (of the same tenant), the
- * same epoch not further on, or the epoch `instead_of` (NULL-able). */
+ * same epoch not further on, or the epoch `instead_of` (NULL-able) that is still pending. */
 void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
                         const char *instead_of, route_record_f *fn, void *user);
 /* From now on what has no record is not there. */

@@ -116,6 +116,8 @@ static void another_site_takes_over_by_naming_the_old_epoch(void **state)
     assert_false(put("s3", record(ROUTE_PENDING, "moon", "e2"), "e0"));
     assert_true(put("s3", record(ROUTE_PENDING, "moon", "e2"), "e1"));
     assert_string_equal(get("s3").record.site, "moon");
+    assert_true(put("s3", record(ROUTE_ACTIVE, "moon", "e2"), NULL));
+    assert_false(put("s3", record(ROUTE_GONE, "moon", "-"), "e2")); /* another took it into use */
 }
 
 static void an_empty_redis_is_not_sure(void **state)
