@@ -162,7 +162,7 @@ def test_processor_hogs_get_their_share_and_no_more(site, make_session, record_p
     hogs = [make_session(cleanup="idle", resources={"cpu": "250m"}) for _ in range(3)]
     neighbour = make_session(cleanup="idle")
     pids = [containers.process_of(site.node().pod(hog.id)["metadata"]["uid"]) for hog in hogs]
-    running = [hog.submit("import os\nfor _ in range(7):\n    os.fork()\nwhile True: pass", timeout_seconds=12) for hog in hogs]
+    running = [hog.submit("import os\nfor _ in range(5):\n    os.fork()\nwhile True: pass", timeout_seconds=12) for hog in hogs]
     with answers_right(neighbour) as times:
         time.sleep(2)  # the share of what was saved up is spent
         before, begun = [used_ns(pid) for pid in pids], time.monotonic()
