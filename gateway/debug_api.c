@@ -91,16 +91,20 @@ static void reply_items(struct request *r, struct json_t *items)
     request_reply_json(r, 200, j);
 }
 
-void debug_api_sessions(struct http_exchange *x, const struct http_route_match *m, void *user)
+static void reply_sessions(struct request *r, struct gateway *g,
+                           bool (*dump)(struct session *s, void *user))
 {
-    struct gateway *g = user;
-    struct request *r = open_debug(x, m, g);
     struct dump d = {g, json_new_array()};
-    session_table_each(g->sessions, dump_session, &d);
+    session_table_each(g->sessions, dump, &d);
     if (r)
         reply_items(r, d.items);
     else
         json_free(d.items);
+}
+
+void debug_api_sessions(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    reply_sessions(open_debug(x, m, user), user, dump_session);
 }
 
 void debug_api_pods(struct http_exchange *x, const struct http_route_match *m, void *user)
@@ -128,14 +132,7 @@ static bool dump_route(struct session *s, void *user)
 
 void debug_api_routes(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    struct gateway *g = user;
-    struct request *r = open_debug(x, m, g);
-    struct dump d = {g, json_new_array()};
-    session_table_each(g->sessions, dump_route, &d);
-    if (r)
-        reply_items(r, d.items);
-    else
-        json_free(d.items);
+    reply_sessions(open_debug(x, m, user), user, dump_route);
 }
 
 void debug_api_watermark(struct http_exchange *x, const struct http_route_match *m, void *user)
