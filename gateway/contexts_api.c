@@ -17,12 +17,7 @@ void contexts_api_all(struct http_exchange *x, const struct http_route_match *m,
 
 void contexts_api_one(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    struct err err;
-    if (!r)
-        return;
-    if (session_id_check_name(m->params[1], "a context id", r->execution_id, &err) < 0)
-        request_problem(r, &err);
-    else
+    struct request *r = request_open_named(user, x, m, "a context id");
+    if (r)
         sandbox_call_go(r, &ONE, m->params[1]);
 }

@@ -536,14 +536,7 @@ static int choose_run_id(struct request *r, struct err *err)
     if (*r->explicit_id)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "a run has a session of its own: X-Session-Id is not for it");
-    if (key.at)
-        session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
-    else if (*r->minted_id)
-        snprintf(r->id, sizeof(r->id), "%s", r->minted_id);
-    else {
-        r->id[0] = 's';
-        world_random_hex(r->g->world, r->id + 1, 16);
-    }
+    request_take_new_id(r, key);
     http_exchange_set_session_id(r->x, r->id);
     return 0;
 }

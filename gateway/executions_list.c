@@ -192,13 +192,8 @@ static void one_located(struct request *r, const struct located *where)
 
 void executions_list_one(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
-    struct err err;
-    if (!r)
-        return;
-    if (session_id_check_name(m->params[1], "an execution id", r->execution_id, &err) < 0)
-        request_problem(r, &err);
-    else
+    struct request *r = request_open_named(user, x, m, "an execution id");
+    if (r)
         request_locate(r, one_located);
 }
 

@@ -240,6 +240,29 @@ struct request *request_open(struct gateway *g, struct http_exchange *x,
     return r;
 }
 
+struct request *request_open_named(struct gateway *g, struct http_exchange *x,
+                                   const struct http_route_match *m, const char *what)
+{
+    struct request *r = request_open(g, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r || session_id_check_name(m->params[1], what, r->execution_id, &err) == 0)
+        return r;
+    request_problem(r, &err);
+    return NULL;
+}
+
+void request_take_new_id(struct request *r, struct slice key)
+{
+    if (key.at)
+        session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
+    else if (*r->minted_id)
+        snprintf(r->id, sizeof(r->id), "%s", r->minted_id);
+    else {
+        r->id[0] = 's';
+        world_random_hex(r->g->world, r->id + 1, 16);
+    }
+}
+
 /* -- waiting -- */
 
 static void run_step(struct request *r)

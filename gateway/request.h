@@ -85,6 +85,13 @@ enum request_needs {
 struct request *request_open(struct gateway *g, struct http_exchange *x,
                              const struct http_route_match *m, struct slice path_id,
                              unsigned needs) CHECK_RESULT;
+/* The same for what a session has under a name of its own, the path's second part, which is taken
+ * for r->execution_id; `what` as in session_id_check_name(). NULL: answered already. */
+struct request *request_open_named(struct gateway *g, struct http_exchange *x,
+                                   const struct http_route_match *m, const char *what);
+/* An id for a session that the client gave none: from its idempotency key, as nginx proposed, or by
+ * chance. */
+void request_take_new_id(struct request *r, struct slice key);
 
 /* Reply fields that tell the session's id, its site and why it is there. */
 void request_say_where(struct request *r);

@@ -144,14 +144,8 @@ static int choose_id(struct request *r, bool *minted, struct err *err)
     *minted = !*in_body && !*r->explicit_id && !key.at;
     if (*in_body || *r->explicit_id)
         snprintf(r->id, sizeof(r->id), "%s", *in_body ? in_body : r->explicit_id);
-    else if (key.at)
-        session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
-    else if (*r->minted_id)
-        snprintf(r->id, sizeof(r->id), "%s", r->minted_id);
-    else {
-        r->id[0] = 's';
-        world_random_hex(r->g->world, r->id + 1, 16);
-    }
+    else
+        request_take_new_id(r, key);
     http_exchange_set_session_id(r->x, r->id);
     return 0;
 }
