@@ -14,7 +14,7 @@ target_include_directories(spillway_sim PRIVATE ${CMAKE_CURRENT_LIST_DIR} ${LUA_
 function(spillway_sim_program name)
   add_executable(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:spillway_sim> ${ARGN})
   target_link_libraries(${name} PRIVATE spillway_gateway spillway_sandbox ${LUA_LIBRARY} m)
-  target_link_options(${name} PRIVATE -Wl,--wrap=decision_make)
+  target_link_options(${name} PRIVATE -Wl,--wrap=decision_make,--wrap=json_parse_object)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/sim)
 endfunction()
 

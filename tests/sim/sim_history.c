@@ -5,6 +5,7 @@
 #include "sim_agent.h"
 #include "sim_faults.h"
 #include "sim_network.h"
+#include "sim_parse.h"
 #include "sim_property.h"
 #include "sim_redis_link.h"
 
@@ -95,6 +96,7 @@ static void take_apart(struct sim_history *h)
     sim_property_end();
     sim_call_end_all();
     sim_redis_link_end();
+    sim_parse_forget();
     sim_world_end();
 }
 

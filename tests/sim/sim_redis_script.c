@@ -4,6 +4,7 @@
 #include "router/redis_link.h"
 #include "sim_property.h"
 
+#include <inttypes.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -23,7 +24,11 @@ static struct slice argument(lua_State *l, int i, char *number, size_t size)
         s.at = lua_tolstring(l, i, &s.len);
         return s;
     }
-    snprintf(number, size, "%.17g", lua_tonumber(l, i));
+    lua_Number n = lua_tonumber(l, i);
+    if (n == (lua_Number)(int64_t)n)
+        snprintf(number, size, "%" PRId64, (int64_t)n); /* the same text, and sooner */
+    else
+        snprintf(number, size, "%.17g", n);
     return slice_of(number);
 }
 
