@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """write_page.py - runs the languages' programs and writes docs/languages.md from what they answer."""
+import re
 import sys
 
 from programs import LANGUAGES
@@ -30,7 +31,7 @@ def table():
 
 
 def shown(text):
-    lines = text.rstrip("\n").split("\n")
+    lines = re.sub(r"/tmp/\.spillway-\w{6}", "/tmp/.spillway-…", text).rstrip("\n").split("\n")
     return "\n".join(lines[:12] + (["…"] if len(lines) > 12 else []))
 
 
