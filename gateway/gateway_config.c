@@ -66,6 +66,16 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "its own"},
     {"runtime_class", CONFIG_TEXT, AT(runtime_class), "", 0, 0,
      "RuntimeClass of sandboxes that name none; empty: the cluster's default"},
+    {"packages.python_index", CONFIG_TEXT, AT(packages.python), "", 0, 0,
+     "PEP 503 index that sessions may install Python packages from, such as "
+     "https://pypi.org/simple/; empty: from folders only"},
+    {"packages.python_files", CONFIG_TEXT, AT(packages.files), "", 0, 0,
+     "where the files of that index are, when on another host: https://files.pythonhosted.org/"},
+    {"packages.npm_registry", CONFIG_TEXT, AT(packages.npm), "", 0, 0,
+     "registry that sessions may install npm packages from, such as https://registry.npmjs.org/; "
+     "empty: from folders only"},
+    {"packages.ca_file", CONFIG_TEXT, AT(packages_ca_file), "", 0, 0,
+     "certificates that the index and the registry are checked against; empty: the system's"},
     {"drain", CONFIG_DURATION_MS, AT(drain_ms), "30s", 0, 10 * MINUTE,
      "how long running requests may take to end after SIGTERM"},
     {"log_level", CONFIG_TEXT, AT(log_level), "info", 0, 0, "debug | info | warn | error"},
@@ -93,6 +103,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "how long a pod may take to start before it is given up"},
     {"limits.setup", CONFIG_DURATION_MS, LIMIT(setup_ms), "120s", 1000, HOUR,
      "how long the packages that a session asked for may take to install"},
+    {"limits.packages", CONFIG_BYTES, LIMIT(package_bytes), "256Mi", KI, 64 * GI,
+     "most that a session may take from the package index"},
     {"limits.wait_max", CONFIG_DURATION_MS, LIMIT(wait_max_ms), "30s", 0, 30000,
      "longest long-poll"},
     {"limits.output", CONFIG_BYTES, LIMIT(output_bytes), "1Mi", KI, RESULT_OUTPUT_MAX,
@@ -255,6 +267,8 @@ int gateway_config_check(struct gateway_config *c, struct err *err)
         rc = check_limits(&c->limits, err);
     if (rc == 0)
         rc = check_remotes(c, err);
+    if (rc == 0)
+        rc = package_index_check(&c->packages, err);
     if (rc == 0)
         rc = check_marks(&c->watermark, err);
     return rc == 0 ? check_auth(c, err) : rc;

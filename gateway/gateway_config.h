@@ -5,6 +5,7 @@
 #pragma once
 #include "base/config.h"
 #include "base/log.h"
+#include "gateway/package_index.h"
 #include "router/remote_conf.h"
 
 enum gateway_auth { GATEWAY_AUTH_KEYS, GATEWAY_AUTH_NONE };
@@ -22,6 +23,7 @@ struct gateway_limits {
     int64_t sessions;            /* living ones of the site */
     int64_t millicpu_max, memory_bytes_max, disk_bytes_max;
     int64_t connections;
+    int64_t package_bytes; /* that a session may take from the index */
 };
 
 struct gateway_watermark {
@@ -53,6 +55,8 @@ struct gateway_config {
     int64_t agent_port;
     bool agent_warm;           /* interpreters are kept ready */
     const char *runtime_class; /* "": the cluster's default */
+    struct package_index packages;
+    const char *packages_ca_file;
     int64_t drain_ms;
     const char *log_level;
     struct gateway_limits limits;

@@ -9,6 +9,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/package_courier.h"
 #include "gateway/packages.h"
 #include "gateway/record_copy.h"
 #include "gateway/remote_placement.h"
@@ -54,8 +55,9 @@ struct tender {
     struct agent_call *deadline_call;
     int64_t agreed_wall_ms, tells_wall_ms; /* deadlines that the agent has, and is told */
     struct record_copy *copy;
-    struct timer *call_timer; /* when to call again after a failure */
-    struct timer *due_timer;  /* when a rule of the session may bite */
+    struct package_courier *courier; /* while packages are installed from an index; else NULL */
+    struct timer *call_timer;        /* when to call again after a failure */
+    struct timer *due_timer;         /* when a rule of the session may bite */
     struct timer *copy_timer;
     int64_t begun_ms;
     int64_t polls_ms; /* up to when its polls are used up */
@@ -94,6 +96,7 @@ void tender_free(struct tender **tender)
     agent_call_cancel(&t->call);
     agent_call_cancel(&t->deadline_call);
     record_copy_cancel(&t->copy);
+    package_courier_free(&t->courier);
     timer_free(t->g->world, &t->call_timer);
     timer_free(t->g->world, &t->due_timer);
     timer_free(t->g->world, &t->copy_timer);
@@ -310,10 +313,13 @@ static void on_started(int status, struct slice body, const struct err *err, voi
         ending_start(t->g, t->s, ENDING_PACKAGES);
         return;
     }
+    if (t->s->activity.setting_up && t->s->spec.packages && !t->courier)
+        t->courier = package_courier_start(t->g, t->s);
     if (!session_is_started(t->s)) {
         call_again(t, START_RETRY_MAX);
         return;
     }
+    package_courier_free(&t->courier);
     t->retry_ms = RETRY_FIRST_MS;
     fsm_move(&t->fsm, TENDER_TENDING);
     begin_copy(t);
@@ -331,6 +337,8 @@ static void start_agent(struct tender *t)
     json_set(j, "env", t->s->env ? json_ref(t->s->env) : json_new_object());
     json_set_int(j, "deadline_ms", left_ms > 1 ? left_ms : 1);
     packages_put(t->s->spec.packages, j);
+    if (t->s->spec.packages && package_index_is_there(&t->g->conf.packages))
+        json_set(j, "index", package_index_paths(&t->g->conf.packages));
     json_print(j, &body);
     json_free(j);
     const struct agent_call_request req = {.method = HTTP_METHOD_POST,

@@ -5,6 +5,7 @@
 #include "sandbox/event_calls.h"
 #include "sandbox/execution_calls.h"
 #include "sandbox/file_calls.h"
+#include "sandbox/package_calls.h"
 #include "sandbox/process_calls.h"
 #include "sandbox/session_calls.h"
 
@@ -49,6 +50,12 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/v1/processes", process_calls_list, "processes", "The sandbox's processes."},
     {HTTP_METHOD_POST, "/v1/process/kill/{pid}", process_calls_kill, "kill",
      "Sends a signal to one."},
+    {HTTP_METHOD_GET, "/v1/packages/wanted", package_calls_wanted, "package_wanted",
+     "What the installer asks the site's index for."},
+    {HTTP_METHOD_POST, "/v1/packages/{id}", package_calls_give, "package_give",
+     "The index's answer."},
+    {HTTP_METHOD_POST, "/v1/packages/{id}/refuse", package_calls_refuse, "package_refuse",
+     "Why there is none."},
     {HTTP_METHOD_GET, "/v1/activity", session_calls_activity, "activity",
      "What runs, since when not, who tends."},
     {HTTP_METHOD_POST, "/v1/quiesce", session_calls_quiesce, "quiesce",

@@ -101,6 +101,8 @@ int main(int argc, char **argv)
     struct http_server_conf conf = HTTP_SERVER_CONF_DEFAULT;
     conf.server_name = "spillway-agent";
     conf.connections_max = CONNECTIONS_MAX;
+    if (conf.body_ms < agent.limits.setup_ms)
+        conf.body_ms = agent.limits.setup_ms; /* a package, from an index that is slow */
     struct http_server *server = http_server_new(loop, &conf, agent_api_serve, &agent);
     const char *listen = getenv("SPILLWAY_AGENT_LISTEN");
     if (http_server_listen(server, listen ? listen : "0.0.0.0:8700", &err) < 0)

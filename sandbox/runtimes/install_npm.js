@@ -1,13 +1,16 @@
 // install_npm.js FILE FOLDER… - installs the npm packages that FILE names (`npm NAME[@RANGE]`), and what they depend on, from the
-// tarballs of the folders (as `npm pack` makes them), below ~/.node_modules, where require() finds them. One version of a package;
-// the newest that fits. Scripts of packages are not run.
+// tarballs of the folders (as `npm pack` makes them) and the registry that FILE may name (`index npm URL`), below ~/.node_modules,
+// where require() finds them. One version of a package; the newest that fits. Scripts of packages are not run.
 'use strict';
 
+const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
 const zlib = require('zlib');
 
 const [file, ...folders] = process.argv.slice(2);
+const lines = fs.readFileSync(file, 'utf8').split('\n');
+const registry = (lines.find((line) => line.startsWith('index npm ')) || '').slice(10);
 const target = path.join(process.env.HOME, '.node_modules');
 
 function fail(text) {
@@ -61,8 +64,8 @@ function fits(text, range) {
 // -- tarballs --
 
 // The regular files of a tarball: [name below its top folder, bytes, executable].
-function* entries(tarball) {
-  const bytes = zlib.gunzipSync(fs.readFileSync(tarball));
+function* entries(tarball, label) {
+  const bytes = zlib.gunzipSync(tarball);
   const text = (at, size) => bytes.toString('utf8', at, at + size).replace(/\0.*$/s, '');
   let longName = null;
   for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
@@ -74,66 +77,107 @@ function* entries(tarball) {
     longName = null;
     if (type === 'x') longName = (/^\d+ path=(.*)$/m.exec(body.toString('utf8')) || [])[1] || null;
     else if (type === '0' || type === '\0') yield [name.split('/').slice(1), body, (parseInt(text(at + 100, 8), 8) & 0o100) !== 0];
-    else if (type !== '5' && type !== 'g') fail(`${path.basename(tarball)}: ${name} is no regular file`);
+    else if (type !== '5' && type !== 'g') fail(`${label}: ${name} is no regular file`);
     at += 512 + Math.ceil(size / 512) * 512;
   }
 }
 
-function manifest(tarball) {
-  for (const [parts, body] of entries(tarball)) if (parts.join('/') === 'package.json') return JSON.parse(body);
-  return fail(`${path.basename(tarball)} has no package.json`);
+function manifest(tarball, label) {
+  for (const [parts, body] of entries(tarball, label)) if (parts.join('/') === 'package.json') return JSON.parse(body);
+  return fail(`${label} has no package.json`);
 }
 
-// What is offered under a name: `npm pack` begins the file's name with it.
-function offered(name) {
-  const begin = `${name.replace(/^@/, '').replace('/', '-')}-`;
-  const found = [];
-  for (const folder of folders) {
-    for (const each of fs.readdirSync(folder)) {
-      if (!each.startsWith(begin) || !each.endsWith('.tgz')) continue;
-      const tarball = path.join(folder, each);
-      const known = manifest(tarball);
-      if (known.name === name) found.push({ tarball, version: known.version, dependencies: known.dependencies || {} });
-    }
-  }
-  return found;
-}
-
-function unpack(tarball, folder) {
-  for (const [parts, body, executable] of entries(tarball)) {
-    if (parts.length === 0 || parts.some((part) => part === '..' || part === '')) fail(`${path.basename(tarball)}: a name that leads elsewhere`);
+function unpack(tarball, label, folder) {
+  for (const [parts, body, executable] of entries(tarball, label)) {
+    if (parts.length === 0 || parts.some((part) => part === '..' || part === '')) fail(`${label}: a name that leads elsewhere`);
     const to = path.join(folder, ...parts);
     fs.mkdirSync(path.dirname(to), { recursive: true });
     fs.writeFileSync(to, body, { mode: executable ? 0o755 : 0o644 });
   }
 }
 
-function choose({ name, range, by }) {
-  const all = offered(name);
+// -- what there is under a name: [{label, version, dependencies, read}] --
+
+// In the folders: `npm pack` begins the file's name with it.
+function offered(name) {
+  const begin = `${name.replace(/^@/, '').replace('/', '-')}-`;
+  const found = [];
+  for (const folder of folders) {
+    for (const label of fs.readdirSync(folder)) {
+      if (!label.startsWith(begin) || !label.endsWith('.tgz')) continue;
+      const tarball = fs.readFileSync(path.join(folder, label));
+      const known = manifest(tarball, label);
+      if (known.name === name) found.push({ label, version: known.version, dependencies: known.dependencies || {}, read: () => tarball });
+    }
+  }
+  return found;
+}
+
+async function ask(url, accept) {
+  try {
+    const answer = await fetch(url, { headers: { accept }, redirect: 'follow' });
+    if (answer.status === 404) return null;
+    const body = Buffer.from(await answer.arrayBuffer());
+    return answer.ok ? body : fail(`${new URL(url).pathname}: ${answer.status} ${body.toString('utf8', 0, 160)}`);
+  } catch (error) {
+    return fail(`${new URL(url).pathname}: ${error.cause ? error.cause.message : error.message}`);
+  }
+}
+
+// Integrity as in the registry's document: "sha512-BASE64", several of them separated by spaces.
+function isWhole(tarball, dist) {
+  const [, algorithm, sum] = /^(sha\d+)-(\S+)/.exec(dist.integrity || '') || ['', 'sha1', Buffer.from(dist.shasum || '', 'hex').toString('base64')];
+  return crypto.createHash(algorithm).update(tarball).digest('base64') === sum;
+}
+
+async function download(label, dist) {
+  const url = new URL(dist.tarball, registry);
+  if (url.origin !== new URL(registry).origin) fail(`${label}: its tarball lies elsewhere: ${url}`);
+  const tarball = await ask(url.href, '*/*');
+  if (!tarball) fail(`${label}: the registry does not have its tarball`);
+  return isWhole(tarball, dist) ? tarball : fail(`${label}: its tarball is not what the registry announces`);
+}
+
+async function published(name) {
+  if (!registry) return [];
+  const text = await ask(registry + name.replace('/', '%2f'), 'application/vnd.npm.install-v1+json, application/json;q=0.8');
+  return Object.values(text ? JSON.parse(text).versions || {} : {}).map((each) => {
+    const label = `${name} ${each.version}`;
+    return { label, version: each.version, dependencies: each.dependencies || {}, read: () => download(label, each.dist) };
+  });
+}
+
+async function choose({ name, range, by }) {
+  const all = [...offered(name), ...await published(name)].filter((each) => version(each.version));
   if (all.length === 0) fail(`${by} needs ${name}, which is not offered here`);
   const fitting = all.filter((each) => fits(each.version, range));
-  if (fitting.length === 0) fail(`${by} needs ${name}@${range}; offered are ${all.map((each) => each.version).join(', ')}`);
-  return fitting.reduce((best, each) => (compare(version(each.version).numbers, version(best.version).numbers) > 0 ? each : best));
+  const newest = (some) => some.reduce((best, each) => (compare(version(each.version).numbers, version(best.version).numbers) > 0 ? each : best));
+  if (fitting.length > 0) return newest(fitting);
+  return fail(`${by} needs ${name}@${range}; offered are ${all.slice(-12).map((each) => each.version).join(', ')}`);
 }
 
 // -- what is asked for, and what that needs --
 
-const wanted = fs.readFileSync(file, 'utf8').split('\n').filter((line) => line.startsWith('npm ')).map((line) => {
-  const [, name, range] = /^(@?[^@]+)(?:@(.+))?$/.exec(line.slice(4).trim()) || fail(`'${line}' names no package`);
-  return { name, range: range || '*', by: 'the session' };
-});
-const chosen = new Map();
-while (wanted.length > 0) {
-  const next = wanted.shift();
-  const there = chosen.get(next.name);
-  if (there) {
-    if (!fits(there, next.range)) fail(`${next.by} needs ${next.name}@${next.range}, but ${there} is needed too`);
-    continue;
+async function install() {
+  const wanted = lines.filter((line) => line.startsWith('npm ')).map((line) => {
+    const [, name, range] = /^(@?[^@]+)(?:@(.+))?$/.exec(line.slice(4).trim()) || fail(`'${line}' names no package`);
+    return { name, range: range || '*', by: 'the session' };
+  });
+  const chosen = new Map();
+  while (wanted.length > 0) {
+    const next = wanted.shift();
+    const there = chosen.get(next.name);
+    if (there) {
+      if (!fits(there, next.range)) fail(`${next.by} needs ${next.name}@${next.range}, but ${there} is needed too`);
+      continue;
+    }
+    const found = await choose(next);
+    console.log(`installing ${next.name} ${found.version}`);
+    unpack(await found.read(), found.label, path.join(target, ...next.name.split('/')));
+    chosen.set(next.name, found.version);
+    for (const [name, range] of Object.entries(found.dependencies)) wanted.push({ name, range, by: next.name });
   }
-  const found = choose(next);
-  console.log(`installing ${next.name} ${found.version}`);
-  unpack(found.tarball, path.join(target, ...next.name.split('/')));
-  chosen.set(next.name, found.version);
-  for (const [name, range] of Object.entries(found.dependencies)) wanted.push({ name, range, by: next.name });
+  console.log(`installed ${[...chosen].map(([name, number]) => `${name} ${number}`).join(', ')}`);
 }
-console.log(`installed ${[...chosen].map(([name, version]) => `${name} ${version}`).join(', ')}`);
+
+install();

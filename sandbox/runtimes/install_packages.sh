@@ -1,7 +1,8 @@
 #!/bin/sh
-# install_packages.sh FILE - installs what a session asked for, from the folders of packages that the operator offers.
-# FILE has a line `requirements NAME…` or `npm NAME[@RANGE]` for each. No network is needed; no code of a package runs here:
-# wheels only, and no scripts of npm. The last lines are what the client is told.
+# install_packages.sh FILE - installs what a session asked for, from the folders of packages that the operator offers, and from the
+# site's index where it has one. FILE has a line `requirements NAME…` or `npm NAME[@RANGE]` for each, and `index KIND URL` where
+# the agent listens for the index. No code of a package runs here: wheels only, and no scripts of npm. The last lines are what
+# the client is told.
 exec 2>&1
 file=$1
 data=$(dirname "$(dirname "$0")")
@@ -9,7 +10,11 @@ folders=
 for folder in "$data/packages" /opt/spillway/packages; do
     [ -d "$folder" ] && folders="$folders $folder"
 done
-if [ -z "$folders" ]; then
+index_of() {
+    sed -n "s/^index $1 //p" "$file"
+}
+
+if [ -z "$folders" ] && ! grep -q '^index ' "$file"; then
     echo "this site offers no packages"
     exit 1
 fi
@@ -29,16 +34,20 @@ python_packages() {
     for folder in $folders; do
         links="$links --find-links=$folder"
     done
+    index=$(index_of requirements)
+    index=${index:+--index-url=$index}
+    # The time-out is the session's own; the wait for an answer may be long.
     # shellcheck disable=SC2086
     PIP_CONFIG_FILE=/dev/null PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_NO_CACHE_DIR=1 \
-        python3 $pip install --user --no-index $links --only-binary=:all: --progress-bar=off --no-warn-script-location -r "$list"
+        PIP_RETRIES=2 PIP_DEFAULT_TIMEOUT=3600 no_proxy=127.0.0.1 \
+        python3 $pip install --user ${index:---no-index} $links --only-binary=:all: --progress-bar=off --no-warn-script-location -r "$list"
 }
 
 npm_packages() {
     grep -q '^npm ' "$file" || return 0
     command -v node >/dev/null || { echo "this environment has no Node.js"; return 1; }
     # shellcheck disable=SC2046,SC2086
-    node "$(dirname "$0")/install_npm.js" "$file" $folders
+    no_proxy=127.0.0.1 node "$(dirname "$0")/install_npm.js" "$file" $folders
 }
 
 python_packages && npm_packages

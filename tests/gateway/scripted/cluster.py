@@ -41,6 +41,7 @@ class Cluster:
         self.pods = {}
         self.agents = {}  # by session id, the last one made
         self.rules = []
+        self.agent_rules = []  # that every new agent begins with
         self.events = []  # of pods: (version, event)
         self.silent = False  # watches lag: they are told nothing
         self.closed = False
@@ -118,6 +119,7 @@ class Cluster:
             pod["status"] = {"phase": "Running", "podIP": host, "conditions": [
                 {"type": "Ready", "status": "True", "lastTransitionTime": now()}]}
             self.agents[name] = Agent(host, self.agent_port, pod)
+            self.agents[name].rules += self.agent_rules
             self.pods[name] = pod
             self.tell("ADDED", pod)
             return 201, pod

@@ -79,7 +79,11 @@ class Server:
 
 def read_body(stream, fields):
     if "chunked" not in fields.get("transfer-encoding", ""):
-        return stream.read(int(fields.get("content-length", 0)))
+        length = int(fields.get("content-length", 0))
+        body = stream.read(length)
+        if len(body) < length:
+            raise ValueError("the request broke off")
+        return body
     body = b""
     while size := int(stream.readline().split(b";")[0], 16):
         body += stream.read(size)
