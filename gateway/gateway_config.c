@@ -40,9 +40,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"kubernetes.call_timeout", CONFIG_DURATION_MS, AT(kube_call_ms), "10s", 100, MINUTE,
      "total deadline of one call to the API server"},
     {"redis.url", CONFIG_TEXT, AT(redis_url), "redis://127.0.0.1:6379", 0, 0,
-     "results, tombstones, records of sessions elsewhere: redis://host[:port][/db], unix:///path, "
-     "or "
-     "redis+sentinel://host[:port][,host[:port]…]/MASTER[/db]"},
+     "results, tombstones, records of sessions elsewhere: redis://[USER@]host[:port][/db], "
+     "unix:///path, or redis+sentinel://[USER@]host[:port][,host[:port]…]/MASTER[/db]"},
     {"redis.password_file", CONFIG_TEXT, AT(redis_password_file), "", 0, 0,
      "file that holds the password"},
     {"redis.sentinel_password_file", CONFIG_TEXT, AT(redis_sentinel_password_file), "", 0, 0,

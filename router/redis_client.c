@@ -367,6 +367,17 @@ static void on_auth(const struct redis_value *value, const struct err *err, void
         on_greeted(value, err, user);
 }
 
+static void authenticate(struct redis_client *r)
+{
+    struct slice words[3] = {slice_of("AUTH")};
+    int count = 1;
+
+    if (r->url.user[0] != '\0')
+        words[count++] = slice_of(r->url.user);
+    words[count++] = slice_of(r->password);
+    issue(r, words, count, true, on_auth, r);
+}
+
 static void on_role(const struct redis_value *value, const struct err *err, void *user)
 {
     struct redis_client *r = user;
@@ -401,7 +412,7 @@ static void greet(struct redis_client *r)
     fsm_move(&r->fsm, REDIS_GREETING);
     snprintf(database, sizeof(database), "%d", r->url.database);
     if (r->password)
-        issue(r, (struct slice[]){slice_of("AUTH"), slice_of(r->password)}, 2, true, on_auth, r);
+        authenticate(r);
     if (r->url.database != 0)
         issue(r, (struct slice[]){slice_of("SELECT"), slice_of(database)}, 2, true, on_greeted, r);
     if (r->url.sentinel_count > 0)

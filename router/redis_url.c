@@ -84,7 +84,7 @@ static int parse_tcp(char *text, struct redis_url *out, struct err *err)
     const char *database = cut_at_slash(text);
 
     if (!parse_place(text, PORT_DEFAULT, &out->at))
-        return err_set(err, ERR_CONFIG, "a Redis URL is redis://host[:port][/db]");
+        return err_set(err, ERR_CONFIG, "a Redis URL is redis://[user@]host[:port][/db]");
     return parse_database(database, out, err);
 }
 
@@ -96,7 +96,7 @@ static int parse_sentinels(char *text, struct redis_url *out, struct err *err)
 
     if (!name || *name == '\0' || strlen(name) >= sizeof(out->master) || *text == '\0')
         return err_set(err, ERR_CONFIG,
-                       "with Sentinel a URL is redis+sentinel://host[:port]"
+                       "with Sentinel a URL is redis+sentinel://[user@]host[:port]"
                        "[,host[:port]…]/master[/db]");
     snprintf(out->master, sizeof(out->master), "%s", name);
     for (char *one = strtok_r(text, ",", &at); one; one = strtok_r(NULL, ",", &at)) {
@@ -109,14 +109,33 @@ static int parse_sentinels(char *text, struct redis_url *out, struct err *err)
                                    : err_set(err, ERR_CONFIG, "no Sentinel is named");
 }
 
+/* "user@": gives what follows, NULL: it is no user's name. */
+static const char *parse_user(const char *text, struct redis_url *out)
+{
+    const char *at = strrchr(text, '@');
+
+    if (!at)
+        return text;
+    size_t len = (size_t)(at - text);
+    if (len == 0 || len >= sizeof(out->user) || strcspn(text, ":@/%") < len)
+        return NULL;
+    memcpy(out->user, text, len);
+    return at + 1;
+}
+
 static int parse_net(const char *text, bool sentinels, struct redis_url *out, struct err *err)
 {
     char copy[REDIS_SENTINELS_MAX * REDIS_PLACE_TEXT];
 
     if (strlen(text) >= sizeof(copy) || strchr(text, '?'))
         return err_set(err, ERR_CONFIG, "a Redis URL has no parameters, and is not that long");
-    if (strchr(text, '@'))
-        return err_set(err, ERR_CONFIG, "a Redis URL holds no password: it has a key of its own");
+    text = parse_user(text, out);
+    if (!text)
+        return err_set(
+            err, ERR_CONFIG,
+            "before the @ of a Redis URL is the name of a user of at most %zu bytes; the "
+            "password has a key of its own",
+            sizeof(out->user) - 1);
     snprintf(copy, sizeof(copy), "%s", text);
     return sentinels ? parse_sentinels(copy, out, err) : parse_tcp(copy, out, err);
 }

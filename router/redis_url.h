@@ -1,7 +1,8 @@
-/* redis_url.h - where a Redis is. Pure. "unix:///path", "redis://host[:port][/db]", an IPv6 address
- * in brackets; "redis+sentinel://host[:port][,host[:port]…]/MASTER[/db]": the Sentinels to ask, and
- * the name that they know the master by. Ports: 6379, and 26379 of Sentinels. "rediss://" is
- * refused: no TLS in this hiredis. */
+/* redis_url.h - where a Redis is. Pure. "unix:///path", "redis://[USER@]host[:port][/db]", an IPv6
+ * address in brackets; "redis+sentinel://[USER@]host[:port][,host[:port]…]/MASTER[/db]": the
+ * Sentinels to ask, and the name that they know the master by. Ports: 6379, and 26379 of Sentinels.
+ * USER is one of the servers' access control list (Redis 6, "ACL"); none: "default". A password in
+ * the text is refused, and "rediss://": no TLS in this hiredis. */
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
@@ -18,6 +19,7 @@ struct redis_place {
 struct redis_url {
     char path[108];        /* of a unix socket; "": TCP */
     struct redis_place at; /* with Sentinel: "" until one has told */
+    char user[64];         /* "": none was named */
     int database;
     char master[64]; /* its name with Sentinel */
     struct redis_place sentinels[REDIS_SENTINELS_MAX];

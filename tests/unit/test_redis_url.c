@@ -25,6 +25,9 @@ static void good(void **state)
     assert_int_equal(parse("redis://store/").database, 0);
     assert_string_equal(parse("redis://[::1]:7000").at.host, "::1");
     assert_int_equal(parse("redis://store").sentinel_count, 0);
+    assert_string_equal(parse("redis://store").user, "");
+    assert_string_equal(parse("redis://spill-way@store:7000/3").user, "spill-way");
+    assert_string_equal(parse("redis://spill-way@store:7000/3").at.host, "store");
     assert_true(redis_url_is_direct(&(struct redis_url){.at.host = "::1"}));
     assert_true(redis_url_is_direct(&(struct redis_url){.at.host = "127.0.0.1"}));
     assert_true(redis_url_is_direct(&(struct redis_url){.path = "/s"}));
@@ -33,10 +36,11 @@ static void good(void **state)
 
 static void sentinels(void **state)
 {
-    struct redis_url u = parse("redis+sentinel://a,[::1]:7,c:1/main/2");
+    struct redis_url u = parse("redis+sentinel://u@a,[::1]:7,c:1/main/2");
     char text[REDIS_PLACE_TEXT];
 
     (void)state;
+    assert_string_equal(u.user, "u");
     assert_string_equal(u.master, "main");
     assert_int_equal(u.database, 2);
     assert_string_equal(u.at.host, "");
@@ -75,7 +79,11 @@ static void bad(void **state)
         "redis+sentinel://,/main",
         "redis+sentinel://a:0/main",
         "redis+sentinel://a/main/x",
-        "redis+sentinel://p@a/main",
+        "redis+sentinel://u:p@a/main",
+        "redis://@store",
+        "redis://a@b@store",
+        "redis://a%20b@store",
+        "redis://0123456789012345678901234567890123456789012345678901234567890123@store",
         "redis+sentinel://1,2,3,4,5,6,7,8,9/main",
     };
     char path[300];
