@@ -67,11 +67,11 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "RuntimeClass of sandboxes that name none; empty: the cluster's default"},
     {"packages.python_index", CONFIG_TEXT, AT(packages.python), "", 0, 0,
      "PEP 503 index that sessions may install Python packages from, such as "
-     "https://pypi.org/simple/; empty: from folders only"},
+     "https://index.example/simple/; empty: from folders only"},
     {"packages.python_files", CONFIG_TEXT, AT(packages.files), "", 0, 0,
-     "where the files of that index are, when on another host: https://files.pythonhosted.org/"},
+     "where the files of that index are, when on another host: https://files.index.example/"},
     {"packages.npm_registry", CONFIG_TEXT, AT(packages.npm), "", 0, 0,
-     "registry that sessions may install npm packages from, such as https://registry.npmjs.org/; "
+     "registry that sessions may install npm packages from, such as https://npm.example/; "
      "empty: from folders only"},
     {"packages.ca_file", CONFIG_TEXT, AT(packages_ca_file), "", 0, 0,
      "certificates that the index and the registry are checked against; empty: the system's"},
