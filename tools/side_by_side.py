@@ -1,6 +1,5 @@
 """Runs programs side by side, and ends them all when it is interrupted: what they started is theirs to take down."""
 import concurrent.futures
-import io
 import os
 import re
 import signal
@@ -31,24 +30,29 @@ class Job:
     def start(self):
         self.began = time.monotonic()
         self.process = subprocess.Popen(self.command, cwd=self.part.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                        start_new_session=True)
 
     def follow(self, show):
         """Until its end; show(line) gets what it prints."""
         timer = threading.Timer(self.minutes * 60, self.time_out)
         timer.start()
         try:
-            for line in io.TextIOWrapper(self.process.stdout, errors="replace"):
-                found = SUM.fullmatch(line)
-                if found:
-                    self.sums_came = True
-                    self.sums = (self.sums[0] + int(found[1]), self.sums[1] + int(found[2]), 0)
-                else:
-                    show(line)
+            with self.process.stdout as lines:
+                for line in lines:
+                    self.take(line, show)
             self.status = self.process.wait()
         finally:
             timer.cancel()
             self.ended = time.monotonic()
+
+    def take(self, line, show):
+        found = SUM.fullmatch(line)
+        if found:
+            self.sums_came = True
+            self.sums = (self.sums[0] + int(found[1]), self.sums[1] + int(found[2]), 0)
+        else:
+            show(line)
 
     def time_out(self):
         self.timed_out = True

@@ -22,7 +22,8 @@ if(Python3_FOUND)
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_tools_check.py)
   set_tests_properties(unit.tools_check PROPERTIES LABELS unit TIMEOUT 120)
   add_test(NAME unit.rundir COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_rundir.py)
-  set_tests_properties(unit.rundir PROPERTIES LABELS unit TIMEOUT 120)
+  add_test(NAME unit.run_suites COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_run_suites.py)
+  set_tests_properties(unit.rundir unit.run_suites PROPERTIES LABELS unit TIMEOUT 120)
 endif()
 
 # The pages of docs/ that are written from tables say what the tables say.
