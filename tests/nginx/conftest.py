@@ -100,7 +100,7 @@ class Front:
         self.process.terminate()
         self.process.wait(10)
         for gateway in self.gateways:
-            gateway.die()
+            gateway.close()
         shutil.rmtree(self.directory)
 
 

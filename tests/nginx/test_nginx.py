@@ -71,8 +71,8 @@ def test_a_clients_own_id_arrives_untouched(front, value):
 def test_two_ids_of_a_client_both_arrive(front):
     """The gateway refuses them; it must see them for that."""
     front.ask("GET", "/x/status", [("X-Session-Id", "x"), ("X-Session-Id", "y")])
-    fields = next(fields for gateway in front.gateways for _, _, fields in gateway.seen)
-    assert [value for name, value in fields if name == "x-session-id"] == ["x", "y"]
+    seen = next(request for gateway in front.gateways for request in gateway.seen)
+    assert [value for name, value in seen.rows if name == "x-session-id"] == ["x", "y"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/health", "/healthz", "/docs", "/openapi.json", "/sessions/x", "/execute/y", "/status"])
@@ -114,7 +114,7 @@ def test_admin_paths_are_not_public(front, path):
 
 
 def test_a_dead_gateway_is_passed_over(front):
-    front.gateways[0].die()
+    front.gateways[0].close()
     for number in range(20):
         started = time.monotonic()
         method = "POST" if number % 2 else "GET"
@@ -141,8 +141,8 @@ def test_a_broken_get_and_create_are_repeated(front, method, path):
         owner.mode = "close"
         answer, _ = front.ask(method, path, {"X-Session-Id": "x"})
         assert answer.status == 200
-        arrived = [fields for gateway in front.gateways for _, _, fields in gateway.seen]
-        assert {dict(fields)["x-session-id"] for fields in arrived} == {"x"}
+        arrived = [request for gateway in front.gateways for request in gateway.seen]
+        assert {request.fields["x-session-id"] for request in arrived} == {"x"}
         broken += len(arrived) - 1
     assert broken == 1  # the one that owns the id
 
@@ -158,7 +158,7 @@ def test_a_hanging_gateway_is_passed_over_within_ten_seconds(front):
 
 def test_no_gateway_at_all_is_503(front):
     for gateway in front.gateways:
-        gateway.die()
+        gateway.close()
     for method, path in (("GET", "/x/status"), ("POST", "/x/exec/python"), ("GET", "/x/result?wait=5")):
         answer, body = front.ask(method, path, body=b"1")
         problem(answer, body, 503, "unavailable")
@@ -199,7 +199,7 @@ def test_malformed_requests_are_problems(front, data, status):
 def test_a_gateways_own_errors_pass_through(front):
     for status in (400, 404, 409, 413, 418, 500, 502, 503, 504):
         for gateway in front.gateways:
-            gateway.mode = (status, '{"mine":true}')
+            gateway.mode = (status, b'{"mine":true}')
         answer, body = front.ask("GET", "/x/status")
         assert answer.status == status and body == {"mine": True}
 

@@ -64,14 +64,14 @@ def test_a_removed_gateway_gives_up_its_own_sessions_only(front, keys):  # noqa:
     assert all(len(met) == 1 for met in by_session.values()), "one session, one gateway, on every form"
     leaving = front.gateways[1]
     front.reload([gateway for gateway in front.gateways if gateway is not leaving])
-    leaving.die()
+    leaving.close()
     check_moved(before, owners(front, keys), leaving.name)
 
 
 def test_a_dead_gateway_gives_up_its_own_sessions_only(front, keys):  # noqa: F811
     before = owners(front, keys)
     dead = front.gateways[2]
-    dead.die()
+    dead.close()
     check_moved(before, owners(front, keys), dead.name)
 
 

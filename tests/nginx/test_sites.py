@@ -95,7 +95,7 @@ def test_the_public_listener_is_no_way_in(front, keys):
 
 def test_no_gateway_is_503(front, keys):
     for gateway in front.gateways:
-        gateway.die()
+        gateway.close()
     answer, problem = ask(front, keys, "POST", "/internal/v1/sessions/one", HOP, b"{}")
     assert (answer.status, problem["code"]) == (503, "unavailable")
 

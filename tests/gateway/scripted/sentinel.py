@@ -1,13 +1,13 @@
 """Sentinels that say what they are told to say, and Redis servers on TCP for them to name."""
 import socket
 import subprocess
-import threading
 import time
 
+from .listener import Listener
 from .redis import read
 
 
-class Sentinel:
+class Sentinel(Listener):
     """place: (host, port) of the master; None: never heard of it; "silent": takes connections and answers nothing. password: asked for."""
 
     def __init__(self, place=None, password=None, quotes=False):
@@ -15,38 +15,22 @@ class Sentinel:
         self.password = password
         self.quotes = quotes  # does not know AUTH, and says what it was sent
         self.asked = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.open = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.open.append(connection)
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    def serve(self, connection):
+    def talk(self, connection, stream):
         known = self.password is None
-        try:
-            with connection, connection.makefile("rb") as stream:
-                while (words := read(stream)):
-                    if words[0] == b"AUTH":
-                        known = self.password is None or words[-1].decode() == self.password
-                        answer = self.to_auth(known, words[-1])
-                    elif not known:
-                        answer = b"-NOAUTH Authentication required.\r\n"
-                    elif words[0] == b"SENTINEL":
-                        answer = self.to_question(words)
-                    else:
-                        answer = b"+PONG\r\n"
-                    if self.place != "silent":
-                        connection.sendall(answer)
-        except (OSError, ValueError):
-            pass
+        while (words := read(stream)):
+            if words[0] == b"AUTH":
+                known = self.password is None or words[-1].decode() == self.password
+                answer = self.to_auth(known, words[-1])
+            elif not known:
+                answer = b"-NOAUTH Authentication required.\r\n"
+            elif words[0] == b"SENTINEL":
+                answer = self.to_question(words)
+            else:
+                answer = b"+PONG\r\n"
+            if self.place != "silent":
+                connection.sendall(answer)
 
     def to_auth(self, known, password):
         if self.quotes:
@@ -59,11 +43,6 @@ class Sentinel:
             return b"*-1\r\n"
         host, port = (str(word).encode() for word in self.place)
         return b"*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(host), host, len(port), port)
-
-    def close(self):
-        self.listener.close()
-        for connection in self.open:
-            connection.close()
 
 
 class Server:
