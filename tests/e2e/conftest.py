@@ -44,6 +44,7 @@ def shared_site():
 @pytest.fixture
 def site(shared_site):
     """The site with 8 slots; what a test leaves running there is removed behind it."""
+    shared_site.wait_known()
     yield shared_site
     for name in set(shared_site.node().sessions()) - shared_site.kept:
         shared_site.client.delete(f"/{name}")

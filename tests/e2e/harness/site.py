@@ -127,6 +127,13 @@ class Site:
     def node(self):
         return Node(self.entry("node"))
 
+    def wait_known(self):
+        """Every gateway knows how full the cluster is; the test before may have kept that from them, and watches come back one by one."""
+        def is_known(entry):
+            reply = self.client_of(entry["name"]).get("/api/v1/watermark")
+            return reply.status == 200 and reply.json()["reason"] != "local_unknown"
+        until(lambda: all(is_known(entry) for entry in self.gateways), 60, "every gateway knows the cluster", ignore=(ConnectionLost,))
+
     def client_of(self, name):
         """A client of one gateway, past nginx."""
         entry = self.gateway(name)
