@@ -33,11 +33,14 @@ int exec_body_from_execute(struct slice body, char *language, size_t language_si
     buf_add_text(out, "{");
     json_members_init(&it, body);
     while (json_members_next(&it, &m)) {
-        if (json_member_is(&m, "language") && m.value.len > 0 && *m.value.at != '"')
+        bool is_language = json_member_is(&m, "language");
+        if (is_language && slice_eq(m.value, "null")) /* as if it were not there */
+            continue;
+        if (is_language && m.value.len > 0 && *m.value.at != '"')
             return err_set(err, ERR_INVALID_ARGUMENT, "language must be a text");
-        if (json_member_is(&m, "language") && !named)
+        if (is_language && !named)
             return err_set(err, ERR_UNKNOWN_LANGUAGE, "that is no name of a language");
-        if (!json_member_is(&m, "language"))
+        if (!is_language)
             add_member(out, &m);
     }
     buf_add_text(out, "}");

@@ -26,12 +26,13 @@ static int read_members(const struct json_t *body, struct create *out, struct er
     const char *key;
     struct json_t *value;
     for (void *it = NULL; (it = json_next(body, it, &key, &value));) {
-        if (strcmp(key, "context_id") == 0)
-            out->id = json_is_null(value) ? "" : json_text(value);
-        else if (strcmp(key, "language") == 0)
-            out->language = json_text(value);
-        else
+        const char **to = strcmp(key, "context_id") == 0 ? &out->id
+                          : strcmp(key, "language") == 0 ? &out->language
+                                                         : NULL;
+        if (!to)
             return err_set(err, ERR_INVALID_ARGUMENT, "unknown member \"%.64s\"", key);
+        if (!json_is_null(value)) /* as if it were not there */
+            *to = json_text(value);
     }
     if (!out->id || (*out->id && !result_query_id_ok(out->id)))
         return err_set(err, ERR_INVALID_ID, "context_id must be 1 to 64 of [A-Za-z0-9._-]");

@@ -117,8 +117,6 @@ static int read_stdin(const struct json_t *v, const struct agent_limits *limits,
                       struct exec_request *out, struct err *err)
 {
     (void)limits;
-    if (json_is_null(v))
-        return 0;
     if (!json_is_string(v))
         return not_a(err, "stdin", "a text");
     if (json_text_len(v) > EXEC_REQUEST_STDIN_MAX)
@@ -133,8 +131,6 @@ static int read_stdin_file(const struct json_t *v, const struct agent_limits *li
                            struct exec_request *out, struct err *err)
 {
     (void)limits;
-    if (json_is_null(v))
-        return 0;
     if (!json_is_string(v))
         return not_a(err, "stdin_file", "the name of a file in the workspace");
     if (workspace_name_check((struct slice){json_text(v), json_text_len(v)}, err) < 0)
@@ -297,8 +293,11 @@ static int read_member(const char *key, const struct json_t *value,
                        const struct agent_limits *limits, struct exec_request *out, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(MEMBERS); i++) {
-        if (strcmp(MEMBERS[i].name, key) == 0)
-            return MEMBERS[i].read(value, limits, out, err);
+        if (strcmp(MEMBERS[i].name, key) != 0)
+            continue;
+        /* null is a member that was not given; but a handler may be called with it. */
+        bool given = !json_is_null(value) || MEMBERS[i].read == read_event;
+        return given ? MEMBERS[i].read(value, limits, out, err) : 0;
     }
     return err_set(err, ERR_INVALID_ARGUMENT, "unknown member \"%.64s\"", key);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define CACHE_CONTROL "private, no-cache"
 #define CHUNK_BYTES   ((size_t)64 * 1024)
 #define CHUNKS_A_TURN 4
 #define LIST_LIMIT    100
@@ -122,7 +123,7 @@ static void add_fields(struct http_exchange *x, const char *name, const char *et
     http_reply_header(x, "X-Content-Type-Options", "nosniff");
     http_reply_header(x, "Content-Disposition", buf_text(&disposition));
     http_reply_header(x, "Accept-Ranges", "bytes");
-    http_reply_header(x, "Cache-Control", "private, no-cache");
+    http_reply_header(x, "Cache-Control", CACHE_CONTROL);
     http_reply_header(x, "ETag", etag);
     buf_fini(&disposition);
 }
@@ -165,7 +166,8 @@ static void download(struct http_exchange *x, struct agent *a, const char *name,
     }
     close(fd);
     a->files.transfers--;
-    if (unchanged) {
+    if (unchanged) { /* with what a cache would have got with the file */
+        http_reply_header(x, "Cache-Control", CACHE_CONTROL);
         http_reply_header(x, "ETag", etag);
         http_reply(x, 304, NULL, (struct slice){0});
         return;

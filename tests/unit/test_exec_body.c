@@ -24,6 +24,10 @@ static void language_goes_and_timeout_is_renamed(void **state)
     assert_string_equal(language, "python");
     assert_string_equal(buf_text(&out), "{}");
     buf_fini(&out);
+    assert_int_equal(translate("{\"language\":null,\"code\":\"1\"}", language, &out, &err), 0);
+    assert_string_equal(language, "python");
+    assert_string_equal(buf_text(&out), "{\"code\":\"1\"}");
+    buf_fini(&out);
 }
 
 static void bad_bodies_are_refused(void **state)

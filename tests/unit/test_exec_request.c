@@ -61,6 +61,26 @@ static void defaults(void **state)
     exec_request_fini(&r);
 }
 
+static void null_is_not_given(void **state)
+{
+    struct exec_request r;
+    struct err err;
+    (void)state;
+    assert_int_equal(
+        parse("{\"code\":\"1\",\"stdin\":null,\"stdin_file\":null,\"stdin_open\":null,"
+              "\"background\":null,\"args\":null,\"env\":null,\"timeout_seconds\":null,"
+              "\"execution_id\":null,\"cwd\":null,\"filename\":null,\"context\":null,"
+              "\"files\":null,\"event\":null}",
+              &r, &err),
+        0);
+    assert_null(r.stdin_data);
+    assert_null(r.cwd);
+    assert_string_equal(r.execution_id, "");
+    assert_true(r.timeout_ms > 0);
+    assert_string_equal(r.event, "null"); /* what a handler may be called with */
+    exec_request_fini(&r);
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
@@ -74,7 +94,7 @@ static void what_is_refused(void **state)
         {"{\"code\":null}", ERR_INVALID_ARGUMENT},
         {"{\"code\":\"\",\"timeout_seconds\":0}", ERR_INVALID_ARGUMENT},
         {"{\"code\":\"\",\"timeout_seconds\":-0.5}", ERR_INVALID_ARGUMENT},
-        {"{\"code\":\"\",\"timeout_seconds\":null}", ERR_INVALID_ARGUMENT},
+        {"{\"code\":\"\",\"cod\":null}", ERR_INVALID_ARGUMENT},
         {"{\"code\":\"\",\"timeout_seconds\":1e308}", ERR_LIMIT_EXCEEDED},
         {"{\"code\":\"\",\"timeout_seconds\":300.001}", ERR_LIMIT_EXCEEDED},
         {"{\"code\":\"\",\"background\":true,\"timeout_seconds\":86401}", ERR_LIMIT_EXCEEDED},
@@ -149,11 +169,9 @@ static void code_may_be_any_bytes_as_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_members),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(what_is_refused),
-        cmocka_unit_test(fingerprints),
-        cmocka_unit_test(code_may_be_any_bytes_as_text),
+        cmocka_unit_test(all_members),       cmocka_unit_test(defaults),
+        cmocka_unit_test(null_is_not_given), cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(fingerprints),      cmocka_unit_test(code_may_be_any_bytes_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
