@@ -21,14 +21,18 @@
 
 /* Below a session, the same in both spellings. */
 #define BELOW_SESSION(prefix)                                                                      \
-    {HTTP_METHOD_POST, prefix "/exec/{language}", executions_api_exec, "exec", "Runs code."},      \
+    {HTTP_METHOD_GET, prefix "/status", sessions_api_get, "session_get",                           \
+     "A session and its status."},                                                                 \
+        {HTTP_METHOD_POST, prefix "/execute", executions_api_execute, "execute",                   \
+         "Runs code and answers with its result."},                                                \
+        {HTTP_METHOD_POST, prefix "/exec/{language}", executions_api_exec, "exec", "Runs code."},  \
         {HTTP_METHOD_GET, prefix "/result", executions_api_result, "result",                       \
          "The result of an execution, also while it runs."},                                       \
         {HTTP_METHOD_GET, prefix "/executions", executions_list_all, "executions",                 \
          "The session's executions, without outputs."},                                            \
         {HTTP_METHOD_GET, prefix "/executions/{eid}", executions_list_one, "execution",            \
          "One execution, without outputs."},                                                       \
-        {HTTP_METHOD_DELETE, prefix "/executions/{eid}", executions_list_cancel, "cancel",         \
+        {HTTP_METHOD_DELETE, prefix "/executions/{eid}", executions_list_one, "cancel",            \
          "Kills all that an execution started."},                                                  \
         {HTTP_METHOD_POST, prefix "/executions/{eid}/stdin", executions_api_stdin, "stdin",        \
          "Feeds an execution."},                                                                   \
@@ -66,10 +70,6 @@ static const struct http_route ROUTES[] = {
      "remembers."},
     {HTTP_METHOD_GET, SESSION, sessions_api_get, "session_get", "A session and its status."},
     {HTTP_METHOD_DELETE, SESSION, sessions_api_delete, "session_delete", "Ends a session."},
-    {HTTP_METHOD_POST, SESSION "/execute", executions_api_execute, "execute",
-     "Runs code and answers with its result."},
-    {HTTP_METHOD_GET, SESSION "/status", sessions_api_get, "session_get",
-     "A session and its status."},
     BELOW_SESSION(SESSION){HTTP_METHOD_POST, "/api/run/sync", executions_api_run_sync, "run_sync",
                            "Runs code in a session of its own."},
     {HTTP_METHOD_POST, "/api/run", executions_api_run, "run", "The same, without waiting."},
@@ -100,7 +100,6 @@ static const struct http_route ROUTES[] = {
 static const struct http_route SHORT_ROUTES[] = {
     {HTTP_METHOD_POST, "/{id}", sessions_api_create_short, "session_create", "Makes a session."},
     {HTTP_METHOD_DELETE, "/{id}", sessions_api_delete, "session_delete", "Ends a session."},
-    {HTTP_METHOD_GET, "/{id}/status", sessions_api_get, "session_get", "A session and its status."},
     BELOW_SESSION("/{id}")};
 
 static const struct http_route ADMIN_ROUTES[] = {
@@ -140,10 +139,11 @@ static struct http_routes routes = HTTP_ROUTES(ROUTES);
 static struct http_routes short_routes = HTTP_ROUTES(SHORT_ROUTES);
 static struct http_routes admin_routes = HTTP_ROUTES(ADMIN_ROUTES);
 
-static struct slice first_segment(struct slice path)
+/* Up to a dot, which no id has: browsers ask for /favicon.ico. */
+static struct slice first_word(struct slice path)
 {
     struct slice first = {path.at + 1, 0};
-    while (first.len + 1 < path.len && first.at[first.len] != '/')
+    while (first.len + 1 < path.len && first.at[first.len] != '/' && first.at[first.len] != '.')
         first.len++;
     return first;
 }
@@ -190,9 +190,7 @@ void api_serve(struct http_exchange *x, void *user)
                        "a path has no empty, '.' or '..' segments and no percent-encoding");
         return;
     }
-    bool reserved = path.len < 2 || session_id_is_reserved(first_segment(path)) ||
-                    slice_eq(path, "/openapi.json");
-    if (reserved)
+    if (path.len < 2 || session_id_is_reserved(first_word(path)))
         count_refusal(user, http_dispatch(&routes, x, user));
     else
         count_refusal(user, http_dispatch(&short_routes, x, user));

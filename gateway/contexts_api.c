@@ -12,7 +12,14 @@ static const struct sandbox_call ONE = {
 
 void contexts_api_all(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    sandbox_call_start(x, m, user, &ALL, (struct slice){NULL, 0});
+    struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
+    struct err err;
+    if (!r)
+        return;
+    if (request_check_json(r, &err) < 0)
+        request_problem(r, &err);
+    else
+        sandbox_call_go(r, &ALL, (struct slice){NULL, 0});
 }
 
 void contexts_api_one(struct http_exchange *x, const struct http_route_match *m, void *user)

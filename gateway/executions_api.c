@@ -91,7 +91,7 @@ static bool ended_before(const struct request *r, int status, struct slice body)
 static void on_submitted(int status, struct slice body, const struct err *err, void *user)
 {
     struct request *r = user;
-    char eid[EXECUTION_ID_SIZE], word[16];
+    char eid[EXECUTION_ID_SIZE];
     r->call = NULL;
     if (err) {
         request_problem(r, err);
@@ -101,17 +101,17 @@ static void on_submitted(int status, struct slice body, const struct err *err, v
         wait_over_until(r, world_now_ms(r->g->world) + OTHERS_END_MS);
         return;
     }
-    if (status / 100 == 2 && json_members_text(body, "execution_id", eid, sizeof(eid)) &&
+    if (status / 100 != 2) {
+        request_reply(r, status, "application/problem+json", body);
+        return;
+    }
+    if (json_members_text(body, "execution_id", eid, sizeof(eid)) &&
         session_id_is_name(slice_of(eid))) {
         session_see_execution(r->s, eid, status == 202, world_wall_ms(r->g->world));
         session_table_changed(r->g->sessions, r->s);
         gateway_metrics_execution(r->g->metrics, r->language);
-        http_reply_header(r->x, "Spillway-Execution-Id", eid);
-        if (json_members_text(body, "status", word, sizeof(word)) &&
-            session_id_is_name(slice_of(word)))
-            http_reply_header(r->x, "Spillway-Execution-Status", word);
     }
-    request_reply(r, status, status < 400 ? "application/json" : "application/problem+json", body);
+    result_reply_as_told(r, status, body);
 }
 
 static void submit_collected(struct request *r, struct session *s)
@@ -227,6 +227,15 @@ static void proceed_again(struct request *r)
     proceed(r);
 }
 
+/* Its code is on the way: when that is refused, or this gateway dies, nobody will ever use it. */
+static void shorten_idle(struct request *r)
+{
+    int64_t *idle_ms = &r->create->spec.idle_ms;
+    int64_t enough_ms = r->g->conf.limits.ready_wait_ms + 1000; /* it is kept in whole seconds */
+    if (*idle_ms > enough_ms)
+        *idle_ms = enough_ms;
+}
+
 static void begin_session(struct request *r, bool again)
 {
     const struct session_request_defaults defaults = {
@@ -245,6 +254,8 @@ static void begin_session(struct request *r, bool again)
         request_problem(r, &err);
         return;
     }
+    if (r->one_shot)
+        shorten_idle(r);
     if (!environment_has_language(r->create->environment, slice_of(r->language))) {
         request_problemf(r, ERR_UNKNOWN_LANGUAGE, "the environment '%s' does not have '%s'",
                          r->create->environment->name, r->language);
@@ -271,18 +282,23 @@ static void begin_session(struct request *r, bool again)
 
 /* -- 2. what may have run already -- */
 
+static void reply_lost(struct request *r)
+{
+    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    result_reply_lost(r, r->execution_id, &whole);
+}
+
 static void after_recall(struct request *r)
 {
     struct located where;
-    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
     r->recalled = true;
     locate_now(r->g, r->id, r->tenant, &where);
     const struct tombstone *t = where.kind == LOCATE_ENDED ? where.tombstone : NULL;
     bool known = t && *r->execution_id && tombstone_knows(t, r->execution_id);
     if (known && *t->site)
-        remote_recall_reply(r, t->site);
+        remote_recall_from(r, t->site, reply_lost);
     else if (known)
-        result_reply_lost(r, r->execution_id, &whole);
+        reply_lost(r);
     else if (t && t->cleanup == SESSION_CLEANUP_IDLE)
         request_problemf(r, ERR_SESSION_ENDED,
                          "the session '%s' has ended, with its files and variables", r->id);
@@ -308,32 +324,27 @@ static void recall_elsewhere(struct request *r)
 /* Parsed on the loop: what is larger is taken for the same. */
 #define COMPARED_MAX ((size_t)512 * 1024)
 
-static bool is_another_body(const struct request *r, const struct result_record *record)
+static void take_fingerprint(struct request *r)
 {
-    char ours[DIGEST_HEX];
     struct err err;
-    const char *language = json_get_text(record->meta, "language", r->language);
-    if (!*record->fingerprint || r->body.len > COMPARED_MAX)
-        return false;
+    bool is_small = r->body.len <= COMPARED_MAX;
+    *r->fingerprint = '\0';
     /* An agent takes no body that is no JSON, so it is none that ran. */
-    return exec_fingerprint(language, r->is_text, buf_slice(&r->body), ours, &err) < 0 ||
-           strcmp(ours, record->fingerprint) != 0;
-}
-
-static void reply_recalled(struct request *r, struct result_record *record,
-                           const struct result_query *q)
-{
-    if (is_another_body(r, record))
-        request_problemf(r, ERR_EXECUTION_CONFLICT, "execution %s had another body",
-                         r->execution_id);
-    else
-        result_reply_record(r, record, q);
+    if (is_small &&
+        exec_fingerprint(r->language, r->is_text, buf_slice(&r->body), r->fingerprint, &err) < 0)
+        snprintf(r->fingerprint, sizeof(r->fingerprint), "none");
 }
 
 /* At most once across incarnations: an id with a stored result is that execution. */
-static void recall(struct request *r)
+static void recall_named(struct request *r)
 {
     const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    take_fingerprint(r);
+    result_reply_stored(r, r->execution_id, &whole, recall_elsewhere);
+}
+
+static void recall(struct request *r)
+{
     char in_body[EXECUTION_ID_SIZE];
     if (!r->is_text &&
         json_members_text(buf_slice(&r->body), "execution_id", in_body, sizeof(in_body))) {
@@ -341,7 +352,7 @@ static void recall(struct request *r)
         snprintf(r->execution_id, sizeof(r->execution_id), "%s", in_body);
     }
     if (*r->execution_id && session_id_is_name(slice_of(r->execution_id)))
-        result_reply_stored_as(r, r->execution_id, &whole, recall_elsewhere, reply_recalled);
+        recall_named(r);
     else
         after_recall(r);
 }
@@ -374,11 +385,7 @@ static void proceed(struct request *r)
 static int check_type(struct request *r, bool text_too, struct err *err)
 {
     const struct http_head *head = http_exchange_head(r->x);
-    struct slice type = http_head_get(head, "Content-Type");
-    size_t end = 0;
-    while (end < type.len && type.at[end] != ';' && type.at[end] != ' ')
-        end++;
-    type.len = end;
+    struct slice type = request_media_type(r);
     r->is_text = slice_eq_nocase(type, "text/plain");
     if (!slice_eq_nocase(type, "application/json") && !(text_too && r->is_text))
         return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "code comes as application/json%s",
@@ -550,6 +557,7 @@ static void run(struct http_exchange *x, const struct http_route_match *m, struc
         return;
     r->until_ms = r->begun_ms + g->conf.limits.ready_wait_ms;
     r->wait_s = wait_s;
+    r->one_shot = true;
     int rc = check_fields(r, &err);
     if (rc == 0)
         rc = check_type(r, false, &err);

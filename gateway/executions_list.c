@@ -116,11 +116,29 @@ void executions_list_all(struct http_exchange *x, const struct http_route_match 
 
 /* -- one of them, whose agent does not have it any more -- */
 
+/* As its agent would say it. */
+static struct json_t *cancelled_already(const struct request *r, const char *status)
+{
+    char link[sizeof(r->id) + sizeof(r->execution_id) + 32];
+    snprintf(link, sizeof(link), "/%s/result?execution_id=%s", r->id, r->execution_id);
+    return json_build("{s:s,s:s,s:s}", "execution_id", r->execution_id, "status", status, "result",
+                      link);
+}
+
+static void reply_one(struct request *r, struct json_t *item /* takes */)
+{
+    if (http_exchange_head(r->x)->method == HTTP_METHOD_DELETE) {
+        struct json_t *brief = cancelled_already(r, json_get_text(item, "status", ""));
+        json_free(item);
+        item = brief;
+    }
+    request_reply_json(r, 200, item);
+}
+
 static void reply_lost(struct request *r)
 {
-    request_reply_json(r, 200,
-                       json_build("{s:s,s:s,s:s}", "session_id", r->id, "execution_id",
-                                  r->execution_id, "status", "lost"));
+    reply_one(r, json_build("{s:s,s:s,s:s}", "session_id", r->id, "execution_id", r->execution_id,
+                            "status", "lost"));
 }
 
 /* No record: what the tombstone says of it. */
@@ -129,7 +147,7 @@ static void reply_item(struct request *r)
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
     const struct json_t *item = t ? tombstone_execution(t, r->execution_id) : NULL;
     if (item)
-        request_reply_json(r, 200, json_copy(item));
+        reply_one(r, json_copy(item));
     else if (t && tombstone_knows(t, r->execution_id))
         reply_lost(r);
     else
@@ -141,10 +159,9 @@ static void reply_meta(struct request *r, struct result_record *record,
                        const struct result_query *q)
 {
     (void)q;
-    request_reply_json(r, 200, json_copy(record->meta));
+    reply_one(r, json_copy(record->meta));
 }
 
-/* Of one that had ended: cancelling it is reading it. */
 static void from_record(struct request *r, request_step_f *missing)
 {
     const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
@@ -190,14 +207,10 @@ static void one_located(struct request *r, const struct located *where)
         request_fresh(r, where->session, one_fresh);
 }
 
+/* To read it and to cancel it: the agent is asked with the method that came. */
 void executions_list_one(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct request *r = request_open_named(user, x, m, "an execution id");
     if (r)
         request_locate(r, one_located);
-}
-
-void executions_list_cancel(struct http_exchange *x, const struct http_route_match *m, void *user)
-{
-    executions_list_one(x, m, user);
 }

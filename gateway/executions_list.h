@@ -6,4 +6,3 @@
 
 http_route_f executions_list_all;
 http_route_f executions_list_one;
-http_route_f executions_list_cancel;

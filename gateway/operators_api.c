@@ -114,7 +114,7 @@ void operators_api_sites(struct http_exchange *x, const struct http_route_match 
     json_set_text(site, "state", json_get_text(watermark, "state", ""));
     json_set_text(site, "reason", json_get_text(watermark, "reason", ""));
     json_set_int(site, "slots", json_int(json_get(watermark, "slots"), 0));
-    json_set_int(site, "sessions", (int64_t)session_table_count(g->sessions));
+    json_set_int(site, "sessions", (int64_t)session_table_count_here(g->sessions));
     json_free(watermark);
     json_set(site, "last_seen", json_new_null());
     struct json_t *items = json_new_array();

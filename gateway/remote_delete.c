@@ -283,8 +283,6 @@ void remote_delete_session(struct request *r, struct session *s)
         reply(r, 200, session_state_word(session_state(s)), "the session has ended");
         return;
     }
-    if (!r->s)
-        r->s = session_ref(s);
     remote_session_close(s);
     snprintf(target, sizeof(target), "/internal/v1/sessions/%s", s->id);
     const struct remote_request req = {.operation = "delete",

@@ -9,7 +9,7 @@ struct remote_deletes;
 
 struct remote_deletes *remote_deletes_new(struct gateway *g) CHECK_RESULT;
 void remote_deletes_free(struct remote_deletes **d);
-/* DELETE of a session at another site: ends the request. */
+/* DELETE of a session at another site, r->s: ends the request. */
 void remote_delete_session(struct request *r, struct session *s);
 /* The same when the site does not answer and the session is not in memory: by its route record. */
 void remote_delete_unlocated(struct request *r, const struct err *why);

@@ -1,7 +1,7 @@
 #include "gateway/remote_recall.h"
 
 #include "base/loop.h"
-#include "gateway/remote_forward.h"
+#include "gateway/result_reply.h"
 #include "gateway/store_damage.h"
 #include "http/http_reply.h"
 #include "router/remote.h"
@@ -11,28 +11,15 @@
 
 #define CALL_MS 4000
 
-static void print_target(const struct request *r, char *out, size_t size)
-{
-    snprintf(out, size, "/api/v1/sessions/%s/result?execution_id=%s", r->id, r->execution_id);
-}
-
-void remote_recall_reply(struct request *r, const char *site)
-{
-    char target[192];
-    struct remote *remote = remotes_get(r->g->remotes, site);
-    print_target(r, target, sizeof(target));
-    if (remote)
-        remote_forward_get(r, remote, target);
-    else
-        request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' is not known here any more", site);
-}
-
 static void on_result(const struct remote_result *result, void *user)
 {
     struct request *r = user;
     r->remote_call = NULL;
     if (result->status == 200)
-        request_reply(r, 200, "application/json", result->body);
+        result_reply_as_told(r, 200, result->body);
+    else if (result->status == err_http_status(ERR_EXECUTION_CONFLICT))
+        request_problemf(r, ERR_EXECUTION_CONFLICT, "execution %s had another body",
+                         r->execution_id);
     else if (result->status == 404)
         r->step(r);
     else
@@ -42,10 +29,33 @@ static void on_result(const struct remote_result *result, void *user)
                          r->execution_id);
 }
 
+static void ask(struct request *r, struct remote *remote)
+{
+    char target[256];
+    snprintf(target, sizeof(target), "/api/v1/sessions/%s/result?execution_id=%s&fingerprint=%s",
+             r->id, r->execution_id, r->fingerprint);
+    const struct remote_request req = {.operation = "recall",
+                                       .method = "GET",
+                                       .target = target,
+                                       .tenant = r->tenant,
+                                       .total_ms = CALL_MS,
+                                       .reply_max = RESULT_PAGE_MAX};
+    r->remote_call = remote_call_start(remote, &req, on_result, r);
+}
+
+void remote_recall_from(struct request *r, const char *site, request_step_f *step)
+{
+    struct remote *remote = remotes_get(r->g->remotes, site);
+    r->step = step;
+    if (remote)
+        ask(r, remote);
+    else
+        request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' is not known here any more", site);
+}
+
 static void on_record(const struct route_answer *a, const struct err *err, void *user)
 {
     struct request *r = user;
-    char target[192];
     if (err) {
         request_problemf(r, ERR_UNAVAILABLE,
                          "the result store does not answer, so it is not known whether '%s' ran",
@@ -65,14 +75,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
         r->step(r);
         return;
     }
-    print_target(r, target, sizeof(target));
-    const struct remote_request req = {.operation = "recall",
-                                       .method = "GET",
-                                       .target = target,
-                                       .tenant = r->tenant,
-                                       .total_ms = CALL_MS,
-                                       .reply_max = RESULT_PAGE_MAX};
-    r->remote_call = remote_call_start(remote, &req, on_result, r);
+    ask(r, remote);
 }
 
 void remote_recall_start(struct request *r, request_step_f *step)

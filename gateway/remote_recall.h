@@ -3,8 +3,8 @@
 #pragma once
 #include "gateway/request.h"
 
-/* That site has r->execution_id: answers with its result. */
-void remote_recall_reply(struct request *r, const char *site);
-/* Asks the site of the session's last life elsewhere, if it had one, and answers with what that
- * knows of r->execution_id; else `step` runs. */
+/* Asks that site, and answers with what it knows of r->execution_id, which must have had the body
+ * of r->fingerprint; if it knows nothing `step` runs. */
+void remote_recall_from(struct request *r, const char *site, request_step_f *step);
+/* The same with the site of the session's last life elsewhere, if it had one. */
 void remote_recall_start(struct request *r, request_step_f *step);

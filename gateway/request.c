@@ -61,20 +61,41 @@ void request_done(struct request *r, int status)
     finish(r, status);
 }
 
+#define REASON_MAX (sizeof(((struct session_spec *)NULL)->placement_reason))
+
+static void say_place(struct request *r, const char *site, bool remote, const char *reason)
+{
+    char why[sizeof("remote; reason=") + REASON_MAX];
+    http_reply_header(r->x, "Spillway-Site", site);
+    /* Every answer says this: copies are a third of what a format string costs. */
+    stpcpy(stpcpy(why, remote ? "remote; reason=" : "local; reason="), reason);
+    http_reply_header(r->x, "Spillway-Placement", why);
+}
+
+/* What is kept of it may have been written by anybody. */
+static void say_past_place(struct request *r, const struct tombstone *t)
+{
+    const struct json_t *placement = json_get(t->view, "placement");
+    const char *site = json_get_text(t->view, "site", "");
+    const char *reason = json_get_text(placement, "reason", "");
+    bool remote = strcmp(json_get_text(placement, "kind", ""), "remote") == 0;
+    if (session_id_is_label(slice_of(site)) && session_id_is_name(slice_of(reason)) &&
+        strlen(reason) < REASON_MAX)
+        say_place(r, site, remote, reason);
+}
+
 void request_say_where(struct request *r)
 {
     const struct session *s = r->s;
-    char why[96];
+    const struct tombstone *t =
+        r->of_past && !s ? session_table_tombstone(r->g->sessions, r->id) : NULL;
     if (*r->id)
         http_reply_header(r->x, "Spillway-Session-Id", r->id);
-    if (!s)
-        return;
-    bool remote = session_is_remote(s) || *s->spec.origin;
-    http_reply_header(r->x, "Spillway-Site", session_is_remote(s) ? s->site : r->g->conf.site);
-    /* Every answer says this: copies are a third of what a format string costs. */
-    _Static_assert(sizeof(s->spec.placement_reason) + sizeof("remote; reason=") < sizeof(why), "");
-    stpcpy(stpcpy(why, remote ? "remote; reason=" : "local; reason="), s->spec.placement_reason);
-    http_reply_header(r->x, "Spillway-Placement", why);
+    if (s)
+        say_place(r, session_is_remote(s) ? s->site : r->g->conf.site,
+                  session_is_remote(s) || *s->spec.origin, s->spec.placement_reason);
+    else if (t)
+        say_past_place(r, t);
 }
 
 static void let_go(struct request *r)
@@ -251,6 +272,28 @@ struct request *request_open_named(struct gateway *g, struct http_exchange *x,
     return NULL;
 }
 
+struct slice request_media_type(const struct request *r)
+{
+    struct slice type = http_head_get(http_exchange_head(r->x), "Content-Type");
+    size_t end = 0;
+    while (end < type.len && type.at[end] != ';' && type.at[end] != ' ')
+        end++;
+    type.len = end;
+    return type;
+}
+
+int request_check_json(const struct request *r, struct err *err)
+{
+    struct slice type = request_media_type(r);
+    /* curl -d says x-www-form-urlencoded of a body that is JSON; anything else must be named as
+     * what it is. */
+    if (!http_exchange_has_body(r->x) || type.len == 0 ||
+        slice_eq_nocase(type, "application/json") ||
+        slice_eq_nocase(type, "application/x-www-form-urlencoded"))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "the body is application/json");
+}
+
 void request_take_new_id(struct request *r, struct slice key)
 {
     if (key.at)
@@ -384,6 +427,7 @@ static struct remote *site_of(const struct gateway *g, const struct located *whe
 static void take_located(struct request *r, const struct located *where)
 {
     struct remote *elsewhere = site_of(r->g, where);
+    r->of_past = where->kind == LOCATE_ENDED && !r->would_begin;
     if (elsewhere && r->hop)
         request_problemf(r, ERR_LOOP_DETECTED, "the session '%s' runs at the site '%s'", r->id,
                          remote_name(elsewhere));
@@ -413,6 +457,7 @@ static void locate(struct request *r, request_located_f *fn, unsigned how)
     struct located where;
     unsigned here = r->hop ? LOCATE_HERE_ONLY : 0;
     r->on_located = fn;
+    r->would_begin = how & LOCATE_TO_BEGIN;
     bool known = locate_now(r->g, r->id, r->tenant, &where);
     /* It may have begun anew at another site since it ended. */
     bool may_be_old = where.kind == LOCATE_ENDED && remotes_count(r->g->remotes) > 0;

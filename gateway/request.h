@@ -7,6 +7,7 @@
  * fields say; the exchange is ended with it. */
 #pragma once
 #include "base/buf.h"
+#include "base/digest.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "gateway/session_request.h"
@@ -42,7 +43,9 @@ struct request {
     request_step_f *fresh_step;
     request_located_f *on_located;
     void (*on_unlocated)(struct request *r, const struct err *err); /* NULL: a problem */
-    bool forwards; /* a session at another site is served by passing the call on */
+    bool forwards;    /* a session at another site is served by passing the call on */
+    bool would_begin; /* a session, where there is none */
+    bool of_past;     /* what is kept of the ended session answers */
     bool timed_out;
     int64_t until_ms; /* of the whole wait */
 
@@ -54,10 +57,12 @@ struct request {
     bool insists; /* ?recreate=true */
     char language[40];
     char execution_id[EXECUTION_ID_SIZE];
-    struct result_query query; /* of a call for a result */
-    bool key_given;            /* execution_id came as Idempotency-Key */
-    bool is_text;              /* the body is the code itself */
-    bool recalled;             /* earlier incarnations were asked for execution_id */
+    struct result_query query;    /* of a call for a result */
+    bool one_shot;                /* the session is for this one execution */
+    bool key_given;               /* execution_id came as Idempotency-Key */
+    bool is_text;                 /* the body is the code itself */
+    bool recalled;                /* earlier incarnations were asked for execution_id */
+    char fingerprint[DIGEST_HEX]; /* that execution_id must have had; "": whichever */
     struct buf body;
     bool has_body;
     bool body_taken; /* somebody reads, or has read, the client's body */
@@ -89,6 +94,10 @@ struct request *request_open(struct gateway *g, struct http_exchange *x,
  * for r->execution_id; `what` as in session_id_check_name(). NULL: answered already. */
 struct request *request_open_named(struct gateway *g, struct http_exchange *x,
                                    const struct http_route_match *m, const char *what);
+/* Content-Type without its parameters. */
+struct slice request_media_type(const struct request *r);
+/* The body, if there is one, is JSON, as far as its type tells. */
+int request_check_json(const struct request *r, struct err *err) CHECK_RESULT;
 /* An id for a session that the client gave none: from its idempotency key, as nginx proposed, or by
  * chance. */
 void request_take_new_id(struct request *r, struct slice key);

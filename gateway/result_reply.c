@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "gateway/json_members.h"
 #include "gateway/record_cache.h"
 #include "gateway/store_damage.h"
 #include "http/http_reply.h"
@@ -31,18 +32,31 @@ static void print_page(void *user)
     p->rc = result_page_print(&p->source, &p->q, &p->text, &p->err);
 }
 
+/* An agent's words: what is no name does not become a header field. */
+static void say_execution(struct request *r, const char *execution_id, const char *status)
+{
+    if (session_id_is_name(slice_of(execution_id)))
+        http_reply_header(r->x, "Spillway-Execution-Id", execution_id);
+    if (session_id_is_name(slice_of(status)))
+        http_reply_header(r->x, "Spillway-Execution-Status", status);
+}
+
+void result_reply_as_told(struct request *r, int status, struct slice page)
+{
+    char eid[EXECUTION_ID_SIZE] = "", word[16] = "";
+    json_members_text(page, "execution_id", eid, sizeof(eid));
+    json_members_text(page, "status", word, sizeof(word));
+    say_execution(r, eid, word);
+    request_reply(r, status, "application/json", page);
+}
+
 static void reply_page(struct page *p)
 {
-    const char *eid = json_get_text(p->source.meta, "execution_id", "");
-    const char *status = json_get_text(p->source.meta, "status", "");
     if (p->rc < 0) {
         request_problem(p->r, &p->err);
     } else {
-        /* A record is an agent's word: what is no name does not become a header field. */
-        if (session_id_is_name(slice_of(eid)))
-            http_reply_header(p->r->x, "Spillway-Execution-Id", eid);
-        if (session_id_is_name(slice_of(status)))
-            http_reply_header(p->r->x, "Spillway-Execution-Status", status);
+        say_execution(p->r, json_get_text(p->source.meta, "execution_id", ""),
+                      json_get_text(p->source.meta, "status", ""));
         request_reply(p->r, 200, "application/json", buf_slice(&p->text));
     }
     buf_fini(&p->text);
@@ -64,10 +78,21 @@ static void reply_source(struct request *r, const struct result_source *source,
     reply_page(&p);
 }
 
+static bool is_of_another_body(const struct request *r, const struct result_record *record)
+{
+    return *r->fingerprint && *record->fingerprint &&
+           strcmp(r->fingerprint, record->fingerprint) != 0;
+}
+
 void result_reply_record(struct request *r, struct result_record *record,
                          const struct result_query *q)
 {
     struct result_source source = result_record_source(record);
+    if (is_of_another_body(r, record)) {
+        request_problemf(r, ERR_EXECUTION_CONFLICT, "execution %s had another body",
+                         json_get_text(record->meta, "execution_id", ""));
+        return;
+    }
     if (record->stored_bytes <= LOOP_AT_ONCE_BYTES) {
         reply_source(r, &source, q);
         return;

@@ -6,9 +6,12 @@
 
 struct result_record;
 
-/* A large one is printed in another thread; it is referenced so long. */
+/* A large one is printed in another thread; it is referenced so long. Of another body than
+ * r->fingerprint says: a conflict. */
 void result_reply_record(struct request *r, struct result_record *record,
                          const struct result_query *q);
+/* A page that an agent or another site has printed. */
+void result_reply_as_told(struct request *r, int status, struct slice page);
 /* 200 with `pending` and no execution id: nothing was submitted. */
 void result_reply_pending(struct request *r, const struct result_query *q);
 /* 200 with `lost`: it was submitted, and its sandbox went before its end could be seen. */

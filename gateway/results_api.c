@@ -179,16 +179,27 @@ static void result_located(struct request *r, const struct located *where)
         request_problemf(r, ERR_SESSION_NOT_FOUND, "there is no session '%s'", r->id);
 }
 
+/* Another site asks whether an execution id is the one of a body that it has. */
+static void read_fingerprint(struct request *r)
+{
+    struct slice query = http_exchange_head(r->x)->query;
+    int bad = 0;
+    if (r->hop)
+        http_query_get(query, "fingerprint", r->fingerprint, sizeof(r->fingerprint), &bad);
+}
+
 void executions_api_result(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct request *r = request_open(user, x, m, m->params[0], REQUEST_TENANT | REQUEST_READY);
     struct err err;
     if (!r)
         return;
-    if (result_query_parse(http_exchange_head(r->x)->query, &r->query, &err) < 0)
+    if (result_query_parse(http_exchange_head(r->x)->query, &r->query, &err) < 0) {
         request_problem(r, &err);
-    else
-        request_locate(r, result_located);
+        return;
+    }
+    read_fingerprint(r);
+    request_locate(r, result_located);
 }
 
 /* -- stdin -- */

@@ -145,6 +145,8 @@ static void move_deadline(struct request *r)
 
 static int read_seconds(const struct request *r, int64_t *out_s, struct err *err)
 {
+    if (request_check_json(r, err) < 0)
+        return -ERR_UNSUPPORTED_MEDIA_TYPE;
     int64_t max_s = r->g->conf.limits.session_max_ms / 1000;
     struct json_t *j = json_parse_object(buf_slice(&r->body), err);
     const struct json_t *value = json_get(j, "timeout_seconds");

@@ -74,6 +74,14 @@ size_t session_table_count(const struct session_table *t)
     return HASH_COUNT(t->living);
 }
 
+size_t session_table_count_here(const struct session_table *t)
+{
+    size_t count = 0;
+    for (const struct session *s = t->living; s; s = s->hh.next)
+        count += !session_is_remote(s);
+    return count;
+}
+
 size_t session_table_count_tenant(const struct session_table *t, const char *tenant)
 {
     size_t count = 0;

@@ -22,6 +22,7 @@ void session_table_add(struct session_table *t, struct session *s); /* takes the
 void session_table_remove(struct session_table *t, struct session *s,
                           struct tombstone *tomb /* takes */);
 size_t session_table_count(const struct session_table *t);
+size_t session_table_count_here(const struct session_table *t); /* those that no other site runs */
 size_t session_table_count_tenant(const struct session_table *t, const char *tenant);
 size_t session_table_count_state(const struct session_table *t, enum session_state state);
 /* fn may change sessions and take them out of the table; false stops. */

@@ -150,17 +150,6 @@ static int choose_id(struct request *r, bool *minted, struct err *err)
     return 0;
 }
 
-static int check_create_type(const struct http_head *head, struct slice body, struct err *err)
-{
-    struct slice type = http_head_get(head, "Content-Type");
-    /* curl -d says x-www-form-urlencoded of a body that is JSON; anything else must be named as
-     * what it is. */
-    if (body.len == 0 || !type.at || slice_starts_with(type, "application/json") ||
-        slice_starts_with(type, "application/x-www-form-urlencoded"))
-        return 0;
-    return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "a create request is application/json");
-}
-
 static void with_body(struct request *r, enum session_cleanup cleanup)
 {
     const struct session_request_defaults defaults = {
@@ -171,7 +160,7 @@ static void with_body(struct request *r, enum session_cleanup cleanup)
         .limits = &r->g->conf.limits,
     };
     struct err err;
-    int rc = check_create_type(http_exchange_head(r->x), buf_slice(&r->body), &err);
+    int rc = request_check_json(r, &err);
     if (rc == 0)
         rc = request_read_create(r, buf_slice(&r->body), &defaults, &err);
     bool minted = false;
@@ -301,6 +290,8 @@ static void delete_living(struct request *r);
 static void begin_delete(struct request *r, struct session *s)
 {
     bool on_its_way = session_state(s) == SESSION_PENDING || s->handover;
+    if (!r->s)
+        r->s = session_ref(s); /* the answer says where it is */
     if (on_its_way && !r->timed_out) {
         /* Its create is on the way to the cluster: first see what becomes of it. */
         r->until_ms = r->begun_ms + PLACE_WAIT_MS;

@@ -51,8 +51,10 @@ def test_one_whose_pod_was_taken_away_is_read_from_its_record(world, wait, ran):
     world.cluster.remove("s")
     wait(lambda: gateway.get("/s/status").json["status"] == "error", "the loss to be seen")
     for asked in (gateway, second):
-        for answer in (asked.get("/s/executions/e3"), asked.delete("/s/executions/e3")):
-            assert (answer.status, answer.json["status"], answer.json["exit_code"]) == (200, "completed", 0)
+        answer = asked.get("/s/executions/e3")
+        assert (answer.status, answer.json["status"], answer.json["exit_code"]) == (200, "completed", 0)
+        answer = asked.delete("/s/executions/e3")
+        assert (answer.status, answer.json["status"], answer.json["execution_id"]) == (200, "completed", "e3")
         assert asked.get("/s/executions/none").code == "execution_not_found"
 
 

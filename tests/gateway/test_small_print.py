@@ -1,0 +1,69 @@
+"""What a client reads between the lines: types of bodies, paths that browsers ask for, where an ended session was."""
+import pytest
+from scripted.agent import UNSET
+
+
+def ended(world, wait, gateway):
+    """A session that ran `one` and was deleted; its agent is gone."""
+    agent = world.ready(gateway, "s", cleanup="completion")
+    assert gateway.post("/s/exec/python", {"code": "1", "execution_id": "one"}).status == 202
+    wait(lambda: agent.executions["one"]["stored"], "the result to be stored")
+    answer = gateway.delete("/s")
+    assert (answer.status, answer.fields["Spillway-Site"]) == (202, "local")
+    wait(lambda: gateway.get("/s/status").json["status"] == "stopped" and not world.cluster.pods, "the end")
+
+
+def test_an_ended_session_says_where_it_was(world, wait):
+    gateway = world.gateway()
+    ended(world, wait, gateway)
+    for other in (gateway, world.gateway()):  # that one knows it from the store only
+        for path in ("/s/status", "/s/result", "/s/executions", "/s/executions/one"):
+            answer = other.get(path)
+            assert answer.status == 200
+            assert (answer.fields["Spillway-Site"], answer.fields["Spillway-Placement"]) == ("local", "local; reason=local_room"), path
+        assert other.get("/s/files/list").fields["Spillway-Site"] == "local"
+    assert "Spillway-Site" not in gateway.get("/nobody/status").fields
+
+
+def test_a_cancel_of_what_had_ended_is_answered_as_one_of_what_runs(world, wait):
+    gateway = world.gateway()
+    ended(world, wait, gateway)
+    answer = gateway.delete("/s/executions/one")
+    assert (answer.status, answer.json) == (200, {"execution_id": "one", "status": "completed", "result": "/s/result?execution_id=one"})
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/robots.txt", "/api.json", "/metrics.txt"])
+def test_a_reserved_word_with_a_suffix_is_no_id(world, path):
+    gateway = world.gateway()
+    assert (gateway.get(path).status, gateway.post(path).status) == (404, 404)
+
+
+@pytest.mark.parametrize("form", ["/s", "/api/v1/sessions/s"])
+def test_bodies_that_are_json_say_so(world, form):
+    gateway = world.gateway()
+    world.ready(gateway, "s")
+    for path, body in ((f"{form}/extend", b'{"timeout_seconds":60}'), (f"{form}/contexts", b"{}"), (form if form == "/s" else "/api/v1/sessions", b"{}")):
+        for kind in ("text/plain", "application/jsonx"):
+            answer = gateway.post(path, body, fields={"Content-Type": kind})
+            assert (answer.status, answer.code) == (415, "unsupported_media_type"), path
+    for kind in ("application/json;charset=utf-8", "Application/JSON", "application/x-www-form-urlencoded"):
+        assert gateway.post(f"{form}/extend", b'{"timeout_seconds":60}', fields={"Content-Type": kind}).status == 200
+
+
+@pytest.mark.parametrize("form", ["/s", "/api/v1/sessions/s"])
+def test_the_synchronous_call_has_both_forms(world, form):
+    gateway = world.gateway()
+    answer = gateway.post(f"{form}/execute", {"code": "1", "execution_id": "one"})
+    assert (answer.status, answer.fields["Spillway-Execution-Id"]) == (202, "one")
+
+
+def test_the_session_of_a_refused_run_goes_soon(world, wait):
+    """As long as an idle session may stay it would hold a place that nobody can ever use."""
+    gateway = world.gateway(**{"limits.ready_wait": "1s", "limits.idle": "1h"})
+
+    def refuses(request, _):
+        return (400, {"code": "invalid_argument", "status": 400}) if request.path.startswith("/v1/exec/") else UNSET
+    world.cluster.agent_rules.append(refuses)
+    answer = gateway.post("/api/run", {"code": "1", "nonsense": 1})
+    assert (answer.status, answer.code) == (400, "invalid_argument")
+    wait(lambda: not world.cluster.pods, "its pod to go")
