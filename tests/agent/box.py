@@ -234,7 +234,7 @@ class Box:
         pid = self.agent_pid()
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             names = [open(f"/proc/{child}/comm").read().strip() for child in f.read().split()]
-        return [name for name in names if name not in ("python3", "node", "leader")]
+        return [name for name in names if name not in ("python3", "node", "leader", "warm", "spare")]
 
     def agent_memory_kib(self):
         with open(f"/proc/{self.agent_pid()}/status") as f:
