@@ -1,4 +1,5 @@
 #include "clusters/kubeconfig.h"
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
@@ -61,41 +62,6 @@ static char *beside(const char *config_path, const char *path)
 
 /* -- inline data -- */
 
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648 §4, line breaks allowed (YAML folds long texts). `out` takes 3 bytes for 4 characters.
- */
-static bool decode_base64(const char *text, unsigned char *out, size_t *len)
-{
-    unsigned bits = 0;
-    int have = 0;
-
-    *len = 0;
-    for (; *text != '\0' && *text != '='; text++) {
-        if (strchr(" \t\r\n", *text))
-            continue;
-        int digit = digit_of(*text);
-        if (digit < 0)
-            return false;
-        bits = (bits << 6 | (unsigned)digit) & 0xffffff;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out[(*len)++] = (unsigned char)(bits >> have & 0xff);
-        }
-    }
-    return text[strspn(text, "= \t\r\n")] == '\0' && have < 6;
-}
-
 /* libcurl wants a file's name. A memory file has one for this process and none for any other place:
  * nothing to clean up. */
 static int keep_in_memory(const char *key, const char *text, int *fd, char **path, struct err *err)
@@ -106,7 +72,7 @@ static int keep_in_memory(const char *key, const char *text, int *fd, char **pat
     if (size > DATA_BYTES_MAX)
         return err_set(err, ERR_CONFIG, "\"%s\" is larger than %zu bytes", key, DATA_BYTES_MAX);
     unsigned char *bytes = mem_alloc(size + 1);
-    if (!decode_base64(text, bytes, &len) || len == 0) {
+    if (!base64_decode((struct slice){text, size}, BASE64_FOLDED, bytes, &len) || len == 0) {
         free(bytes);
         return err_set(err, ERR_CONFIG, "\"%s\" is not base64", key);
     }

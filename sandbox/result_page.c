@@ -1,4 +1,5 @@
 #include "sandbox/result_page.h"
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/utf8.h"
@@ -68,30 +69,17 @@ static int page_make(const struct output_view *v, const char *stream, int64_t of
     return 0;
 }
 
-static void print_base64(struct buf *out, const char *bytes, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)bytes;
-    buf_add_text(out, "\"");
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        unsigned v = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) |
-                     (n > 2 ? (unsigned)p[i + 2] : 0);
-        char four[4] = {digits[v >> 18], digits[v >> 12 & 63], n > 1 ? digits[v >> 6 & 63] : '=',
-                        n > 2 ? digits[v & 63] : '='};
-        buf_add(out, four, 4);
-    }
-    buf_add_text(out, "\"");
-}
-
 static void page_print(const struct page *p, const struct output_view *v, const char *stream,
                        bool base64, struct buf *out)
 {
     buf_addf(out, ",\"%s\":", stream);
-    if (base64)
-        print_base64(out, p->bytes, p->len);
-    else
+    if (base64) {
+        buf_add_text(out, "\"");
+        base64_print(out, (struct slice){p->bytes, p->len});
+        buf_add_text(out, "\"");
+    } else {
         json_print_string(out, (struct slice){p->bytes, p->len});
+    }
     buf_addf(out,
              ",\"%s_offset\":%" PRIu64 ",\"%s_next\":%" PRIu64 ",\"%s_total\":%" PRIu64
              ",\"%s_dropped\":%" PRIu64 ",\"%s_skipped\":%" PRIu64 ",\"%s_binary\":%s",

@@ -1,43 +1,10 @@
 #include "sandbox/run_files.h"
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox/workspace_name.h"
 #include "sandbox/workspace_upload.h"
 #include <stdlib.h>
-
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648 §4, with its padding; out takes len / 4 * 3. Bytes, or -1. */
-static ptrdiff_t decode(struct slice in, char *out)
-{
-    size_t n = 0;
-    if (in.len % 4 != 0)
-        return -1;
-    for (size_t i = 0; i < in.len; i += 4) {
-        bool last = i + 4 == in.len;
-        int pad = last && in.at[i + 3] == '=' ? (in.at[i + 2] == '=' ? 2 : 1) : 0;
-        unsigned bits = 0;
-        for (size_t k = 0; k < 4; k++) {
-            int d = (int)k >= 4 - pad ? 0 : digit(in.at[i + k]);
-            if (d < 0)
-                return -1;
-            bits = bits << 6 | (unsigned)d;
-        }
-        char three[3] = {(char)(bits >> 16 & 0xff), (char)(bits >> 8 & 0xff), (char)(bits & 0xff)};
-        memcpy(out + n, three, (size_t)(3 - pad));
-        n += (size_t)(3 - pad);
-    }
-    return (ptrdiff_t)n;
-}
 
 static struct slice text_of(const struct json_t *file, const char *member)
 {
@@ -54,14 +21,11 @@ static char *content_of(const struct json_t *file, size_t *len)
     *len = plain.len;
     if (plain.at)
         return mem_text_n(plain.at, plain.len);
-    char *bytes = mem_array(coded.len / 4 * 3 + 1, 1);
-    ptrdiff_t n = decode(coded, bytes);
-    if (n < 0) {
-        free(bytes);
-        return NULL;
-    }
-    *len = (size_t)n;
-    return bytes;
+    char *bytes = mem_array(coded.len / 4 * 3 + 3, 1);
+    if (base64_decode(coded, BASE64_STRICT, bytes, len))
+        return bytes;
+    free(bytes);
+    return NULL;
 }
 
 static int check_file(const struct json_t *file, struct err *err)

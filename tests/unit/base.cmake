@@ -1,3 +1,4 @@
+spillway_unit_test(base64 spillway_base)
 spillway_unit_test(buf spillway_base)
 spillway_unit_test(config spillway_base)
 spillway_unit_test(digest spillway_base)
