@@ -2,7 +2,7 @@
  *
  * The pod's annotation is the deadline that clients see and gateways end by. Longer: the agent
  * first, so that a call that fails half-way leaves the old deadline in force. Shorter: the pod
- * first. An agent left with an earlier timer is told again by its tender. */
+ * first. An agent left with another timer is told again by its tender, until it hears. */
 #include "base/json.h"
 #include "base/loop.h"
 #include "clusters/kube_client.h"
@@ -56,10 +56,10 @@ static void reply_ended(struct request *r)
 static void on_shortened(int status, struct slice body, const struct err *err, void *user)
 {
     struct request *r = user;
-    (void)status;
     (void)body;
-    (void)err;
     r->call = NULL;
+    if ((err || status != 200) && r->s->tender)
+        tender_mend_deadline(r->s->tender);
     reply_extended(r);
 }
 

@@ -54,11 +54,13 @@ struct tender {
     struct agent_call *call; /* start, or the long-poll */
     struct agent_call *deadline_call;
     int64_t agreed_wall_ms, tells_wall_ms; /* deadlines that the agent has, and is told */
+    int64_t agent_ends_ms;                 /* by its own timer, as it last said; 0: it did not */
     struct record_copy *copy;
     struct package_courier *courier; /* while packages are installed from an index; else NULL */
     struct timer *call_timer;        /* when to call again after a failure */
     struct timer *due_timer;         /* when a rule of the session may bite */
     struct timer *copy_timer;
+    struct timer *deadline_timer; /* when to tell the agent again what it did not hear */
     int64_t begun_ms;
     int64_t polls_ms; /* up to when its polls are used up */
     int64_t retry_ms, copy_retry_ms;
@@ -100,6 +102,7 @@ void tender_free(struct tender **tender)
     timer_free(t->g->world, &t->call_timer);
     timer_free(t->g->world, &t->due_timer);
     timer_free(t->g->world, &t->copy_timer);
+    timer_free(t->g->world, &t->deadline_timer);
     session_unref(t->s);
     free(t);
 }
@@ -162,6 +165,8 @@ static void on_deadline(int status, struct slice body, const struct err *err, vo
     t->deadline_call = NULL;
     if (!err && status == 200)
         t->agreed_wall_ms = t->tells_wall_ms;
+    else
+        timer_start(t->g->world, t->deadline_timer, DEADLINE_AGAIN_MS, 0);
 }
 
 static void tell_deadline(struct tender *t, int64_t left_ms)
@@ -177,18 +182,24 @@ static void tell_deadline(struct tender *t, int64_t left_ms)
     t->deadline_call = agent_call_start(t->g, t->s, &req, on_deadline, t);
 }
 
-/* The pod's deadline was moved: an agent that would end before it is told. One whose timer is later
- * does no harm; and where nothing was moved the two differ by clocks alone. */
+/* The pod's deadline was moved: an agent that would end at another time is told, until it hears.
+ * Where nothing was moved the two differ by clocks alone; one that is over needs nobody's word. */
 static void mend_deadline(struct tender *t)
 {
     const struct session *s = t->s;
     int64_t left_ms = s->deadline_wall_ms - wall_ms(t);
-    if (t->deadline_call || s->activity.quiesced || s->deadline_wall_ms <= t->agreed_wall_ms)
+    int64_t theirs_ms = t->agent_ends_ms - now_ms(t);
+    if (t->deadline_call || s->activity.quiesced || s->deadline_wall_ms == t->agreed_wall_ms)
         return;
-    if (s->activity.left_ms != 0 && s->activity.left_ms + DEADLINE_SKEW_MS < left_ms)
+    if (t->agent_ends_ms != 0 && left_ms > 0 && llabs(theirs_ms - left_ms) > DEADLINE_SKEW_MS)
         tell_deadline(t, left_ms);
     else
         t->agreed_wall_ms = s->deadline_wall_ms;
+}
+
+static void on_deadline_timer(void *user)
+{
+    mend_deadline(user);
 }
 
 /* -- what the agent says -- */
@@ -232,6 +243,7 @@ static bool take_activity(struct tender *t, struct session_activity *a)
         return true;
     }
     snprintf(newer, sizeof(newer), "%s", a->tender);
+    t->agent_ends_ms = a->left_ms != 0 ? now_ms(t) + a->left_ms : 0;
     if (session_see_activity(s, a, now_ms(t), wall_ms(t)))
         session_table_changed(t->g->sessions, s);
     if (!was_started && session_is_started(s))
@@ -459,6 +471,12 @@ static void on_due_timer(void *user)
     check_due(user);
 }
 
+void tender_mend_deadline(struct tender *t)
+{
+    if (state_of(t) == TENDER_TENDING)
+        mend_deadline(t);
+}
+
 void tender_poke(struct tender *t)
 {
     bool reachable = t->s->pod_ready && *t->s->agent.host;
@@ -490,6 +508,7 @@ void tender_start(struct gateway *g, struct session *s)
     t->call_timer = timer_new(g->world, on_call_timer, t);
     t->due_timer = timer_new(g->world, on_due_timer, t);
     t->copy_timer = timer_new(g->world, on_copy_timer, t);
+    t->deadline_timer = timer_new(g->world, on_deadline_timer, t);
     fsm_init(&t->fsm, &TENDER_FSM, TENDER_WAITING);
     s->tender = t;
     /* What is remembered may be of before another gateway tended it. */

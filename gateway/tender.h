@@ -21,5 +21,7 @@ extern const struct fsm_table TENDER_FSM;
 void tender_start(struct gateway *g, struct session *s);
 /* The session's pod, or its deadline, has changed. */
 void tender_poke(struct tender *t);
+/* The agent did not hear of a moved deadline: it is told until it does. */
+void tender_mend_deadline(struct tender *t);
 void tender_free(struct tender **t); /* NULL accepted */
 const char *tender_state(const struct tender *t);

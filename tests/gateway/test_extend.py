@@ -83,6 +83,36 @@ def test_shorter_counts_even_if_the_agent_does_not_hear_it(world, wait):
     assert gateway.get("/s/status").json["reason"] == "deadline"
 
 
+def test_a_shorter_deadline_is_told_again_until_the_agent_hears(world, wait):
+    gateway = world.gateway()
+    agent = world.ready(gateway, "s", timeout_seconds=600)
+    deaf = [2]
+
+    def rule(request, _):
+        if request.path != "/v1/deadline" or deaf[0] == 0:
+            return UNSET
+        deaf[0] -= 1
+        return problem(503, "unavailable")
+    agent.rules.append(rule)
+    assert gateway.post("/s/extend", {"timeout_seconds": 60}).status == 200
+    wait(lambda: agent.deadline_ms <= 60_000, "the agent to be told")
+    assert agent.deadline_ms > 30_000
+    told = len(agent.calls("POST", "/v1/deadline"))
+    assert told == 3
+    agent.change()
+    time.sleep(2.5)  # two more chances to say it
+    assert len(agent.calls("POST", "/v1/deadline")) == told, "one that has heard is left alone"
+
+
+def test_a_shorter_deadline_of_another_gateway_reaches_the_agent(world, wait):
+    gateway = world.gateway()
+    agent = world.ready(gateway, "s", timeout_seconds=600)
+    world.cluster.set_deadline("s", 60)  # by a gateway that died before it could tell the agent
+    wait(lambda: gateway.get("/s/status").json["expires_at"] == world.cluster.deadline("s"), "the gateway to know")
+    agent.change()
+    wait(lambda: agent.deadline_ms <= 60_000, "the agent to be told")
+
+
 def test_an_agent_that_would_end_before_its_pod_is_told(world, wait):
     gateway = world.gateway()
     agent = world.ready(gateway, "s", timeout_seconds=60)
