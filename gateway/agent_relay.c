@@ -54,6 +54,24 @@ static void on_done(int status, const struct err *err, bool sent, void *user)
     request_done(user, status > 0 ? status : err_http_status(err ? err->code : ERR_UPSTREAM));
 }
 
+/* Whether the code began is known only where nothing of it went out. */
+void agent_relay_tell_unknown(struct err *err)
+{
+    if (err->code == ERR_DEADLINE)
+        err_set(err, ERR_DEADLINE,
+                "the sandbox did not answer in time, and may have the code: asked again with the "
+                "same execution_id it runs once at most");
+}
+
+static void on_exec_fail(struct err *err, bool sent, void *user)
+{
+    (void)user;
+    if (sent)
+        agent_relay_tell_unknown(err);
+    else if (err->code == ERR_DEADLINE || err->code == ERR_UPSTREAM)
+        err_set(err, ERR_UNAVAILABLE, "the sandbox does not answer; nothing was submitted");
+}
+
 static void run_step(void *user)
 {
     struct request *r = user;
@@ -71,9 +89,11 @@ static bool declines(const struct http_head *head, void *user)
 
 void agent_relay_start(struct request *r, struct session *s, const struct agent_relay *how)
 {
-    static const struct relay_events PLAIN = {on_head, on_done, NULL};
-    static const struct relay_events EXEC = {on_exec_head, on_done, NULL};
-    static const struct relay_events OR_ELSE = {on_head, on_done, declines};
+    static const struct relay_events PLAIN = {.on_head = on_head, .on_done = on_done};
+    static const struct relay_events EXEC = {
+        .on_head = on_exec_head, .on_done = on_done, .on_fail = on_exec_fail};
+    static const struct relay_events OR_ELSE = {
+        .on_head = on_head, .on_done = on_done, .declines = declines};
     const struct relay_events *events = how->if_gone ? &OR_ELSE : &PLAIN;
     char authorization[AGENT_CALL_AUTHORIZATION_SIZE];
     agent_call_authorization(r->g, s, authorization);
@@ -83,6 +103,7 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
                                       .headers = fields,
                                       .header_count = 1,
                                       .head_ms = how->head_ms,
+                                      .answer_ms = how->answer_ms,
                                       .total_ms = how->total_ms,
                                       .body_max = how->body_max};
     r->body_taken = true;

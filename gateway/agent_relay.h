@@ -6,6 +6,7 @@ struct agent_relay {
     enum http_method method;
     const char *target; /* path?query at the agent */
     int64_t head_ms;
+    int64_t answer_ms; /* as in relay.h */
     int64_t total_ms;
     int64_t body_max;
     bool is_exec;            /* the answer's fields say what was submitted */
@@ -17,3 +18,6 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
 /* "/v1/result?a=b" from the path and the client's query. ERR_BAD_REQUEST when too long. */
 int agent_relay_target(const struct request *r, const char *path, char *out, size_t size,
                        struct err *err) CHECK_RESULT;
+/* A call that was to run code came to its deadline: what its client can do. Others stay as they
+ * are. */
+void agent_relay_tell_unknown(struct err *err);

@@ -35,6 +35,14 @@ static void wait_ready(struct request *r);
 
 /* -- 4. to the agent -- */
 
+/* How long the agent may take once it has the code. */
+static int64_t answer_ms(const struct request *r)
+{
+    int64_t wanted_ms = r->wait_s * 1000 + HEAD_SLACK_MS;
+    int64_t left_ms = request_exec_left_ms(r);
+    return left_ms < wanted_ms ? left_ms : wanted_ms;
+}
+
 static void submit_relay(struct request *r, struct session *s)
 {
     char target[96];
@@ -42,6 +50,7 @@ static void submit_relay(struct request *r, struct session *s)
     const struct agent_relay how = {.method = HTTP_METHOD_POST,
                                     .target = target,
                                     .head_ms = BODY_MS + r->wait_s * 1000 + HEAD_SLACK_MS,
+                                    .answer_ms = answer_ms(r),
                                     .total_ms = BODY_MS + r->wait_s * 1000 + 2 * HEAD_SLACK_MS,
                                     .body_max = EXEC_BODY_MAX,
                                     .is_exec = true};
@@ -94,7 +103,9 @@ static void on_submitted(int status, struct slice body, const struct err *err, v
     char eid[EXECUTION_ID_SIZE];
     r->call = NULL;
     if (err) {
-        request_problem(r, err);
+        struct err told = *err;
+        agent_relay_tell_unknown(&told);
+        request_problem(r, &told);
         return;
     }
     if (ended_before(r, status, body)) {
@@ -126,7 +137,7 @@ static void submit_collected(struct request *r, struct session *s)
                                            .content_type =
                                                r->is_text ? "text/plain" : "application/json",
                                            .idempotency_key = r->key_given ? r->execution_id : NULL,
-                                           .total_ms = r->wait_s * 1000 + HEAD_SLACK_MS,
+                                           .total_ms = answer_ms(r),
                                            .reply_max = RESULT_PAGE_MAX};
     if (!r->s)
         r->s = session_ref(s);

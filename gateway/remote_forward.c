@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONNECT_MS   1000
-#define IDLE_MS      45000 /* longer than a poll waits, and than events ping */
-#define EXEC_IDLE_MS 65000
-#define BODY_MAX     ((int64_t)1 << 30) /* the site has the exact limits */
-#define REPLAY_MAX   ((int64_t)64 * 1024)
-#define TRIES_MAX    3
+#define CONNECT_MS 1000
+#define IDLE_MS    45000              /* longer than a poll waits, and than events ping */
+#define BODY_MAX   ((int64_t)1 << 30) /* the site has the exact limits */
+#define REPLAY_MAX ((int64_t)64 * 1024)
+#define TRIES_MAX  3
 
 /* One call on its way; lives as long as the exchange is the relay's. */
 struct forward {
@@ -145,7 +144,7 @@ static void start(struct request *r, struct remote *remote, const struct how *ho
         .body = r->has_body && !how->without_body ? buf_slice(&r->body) : (struct slice){0},
         .body_max = BODY_MAX,
         .connect_ms = CONNECT_MS,
-        .idle_ms = how->is_exec ? EXEC_IDLE_MS : IDLE_MS,
+        .idle_ms = how->is_exec ? request_exec_left_ms(r) : IDLE_MS,
         .shares = how->shares,
     };
     r->body_taken = true;

@@ -23,6 +23,14 @@
 #define REMOTE_WAIT_MS 4000
 #define RETRY_FOR_MS   4000
 #define RETRY_EVERY_MS 100
+#define EXEC_LEAST_MS  1000
+
+/* The chain of time-outs. */
+enum {
+#define X(name, ms, what) TIMEOUT_##name = (ms),
+#include "gateway/timeouts.def"
+#undef X
+};
 
 /* -- the end: one function -- */
 
@@ -366,6 +374,13 @@ bool request_retries(struct request *r, const struct err *err, request_step_f *s
         return false;
     request_sleep(r, RETRY_EVERY_MS, step);
     return true;
+}
+
+int64_t request_exec_left_ms(const struct request *r)
+{
+    int64_t whole_ms = r->wait_s > 0 ? TIMEOUT_GATEWAY_WAITING : TIMEOUT_GATEWAY_EXEC;
+    int64_t left_ms = r->begun_ms + whole_ms - world_now_ms(r->g->world);
+    return left_ms > EXEC_LEAST_MS ? left_ms : EXEC_LEAST_MS;
 }
 
 /* A session at another site: known for certain, or its site has just not answered. */

@@ -17,6 +17,7 @@ struct relay {
     struct upstream_call *call;
     const struct relay_events *events;
     void *user;
+    int64_t answer_ms;
     int64_t body_max;
     int64_t body_bytes;
     int64_t answer_left; /* -1: unknown */
@@ -70,11 +71,14 @@ static void done(struct relay *r, const struct err *err, bool sent)
 /* No answer, or not all of it. `err` must outlive r. */
 static void fail(struct relay *r, const struct err *err, bool sent)
 {
+    struct err told = *err;
+    if (r->status == 0 && r->events != NULL && r->events->on_fail != NULL)
+        r->events->on_fail(&told, sent, r->user);
     if (http_reply_begun(r->x))
         http_reply_abort(r->x);
     else
-        problem_reply(r->x, err);
-    done(r, err, sent);
+        problem_reply(r->x, &told);
+    done(r, &told, sent);
 }
 
 static void cancel_and_fail(struct relay *r, const struct err *err)
@@ -128,6 +132,8 @@ static void on_request_end(struct http_exchange *x, const struct err *err, void 
     (void)x;
     if (err == NULL) {
         upstream_body_end(r->call);
+        if (r->answer_ms > 0)
+            upstream_answer_within(r->call, r->answer_ms);
         return;
     }
     struct err copy = *err; /* it lives in the exchange, which ends */
@@ -240,6 +246,7 @@ void relay_start(struct http_exchange *x, struct upstream *u, const struct upstr
     r->x = x;
     r->events = events;
     r->user = user;
+    r->answer_ms = req->answer_ms;
     r->body_max = req->body_max;
     r->answer_left = -1;
     if (start_call(r, u, target, req) < 0) {

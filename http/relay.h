@@ -14,7 +14,8 @@ struct relay_request {
     struct slice target;               /* path?query at the upstream */
     const struct http_header *headers; /* added to what passes from the client */
     unsigned header_count;
-    int64_t head_ms; /* until the answer's head, from the start: the upload counts */
+    int64_t head_ms;   /* until the answer's head, from the start: the upload counts */
+    int64_t answer_ms; /* until the answer's head, from the upload's end; 0: head_ms alone */
     int64_t total_ms;
     int64_t body_max; /* of the request; beyond: 413 */
 };
@@ -26,6 +27,9 @@ struct relay_events {
     /* Exactly once, at the end; the exchange is ended. status 0: no answer came; sent as in
      * upstream.h. NULL-able. */
     void (*on_done)(int status, const struct err *err, bool sent, void *user);
+    /* No answer came: what the client is told; may change *err. `sent` as in upstream.h. NULL-able.
+     */
+    void (*on_fail)(struct err *err, bool sent, void *user);
     /* Asked first: true when this answer is not to go to the client. The relay is over then,
      * without on_done, and the exchange is the caller's again, to be ended in a later turn. For
      * requests without a body. NULL-able. */

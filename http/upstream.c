@@ -277,6 +277,15 @@ int upstream_start(struct upstream *u, const struct upstream_target *target,
     return 0;
 }
 
+void upstream_answer_within(struct upstream_call *call, int64_t ms)
+{
+    int64_t at = deadline_after(call->target->pool, ms);
+    if (at < call->head_at)
+        call->head_at = at;
+    if (call->conn != NULL)
+        upstream_conn_wake(call->conn);
+}
+
 /* ---- a body that comes in pieces ---- */
 
 /* Before there is a connection the bytes wait with the call. */

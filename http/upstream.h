@@ -66,6 +66,8 @@ int upstream_start(struct upstream *u, const struct upstream_target *target,
 size_t upstream_write(struct upstream_call *c,
                       struct slice piece); /* bytes waiting; above 256 KiB wait for on_writable */
 void upstream_body_end(struct upstream_call *c);
+/* From now on the answer's head must come within ms, if head_ms is not over sooner. */
+void upstream_answer_within(struct upstream_call *c, int64_t ms);
 void upstream_pause(struct upstream_call *c); /* no on_data until resume */
 void upstream_resume(struct upstream_call *c);
 void upstream_cancel(struct upstream_call **c);

@@ -223,7 +223,7 @@ static void relayed(int status, const struct err *err, bool sent, void *user)
 
 static void relay(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
-    static const struct relay_events events = {NULL, relayed, NULL};
+    static const struct relay_events events = {.on_done = relayed};
     static const struct http_header added[] = {{{"X-Added", 7}, {"yes", 3}}};
     struct wire *w = user;
     struct slice target = http_exchange_head(x)->target;
