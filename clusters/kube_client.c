@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/world.h"
+#include "clusters/kube_clock.h"
 #include "clusters/kube_transport.h"
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct kube_client {
     char *namespace_name;
     int64_t call_ms;
     struct kube_counts counts;
+    struct kube_clock clock;
 };
 
 struct kube_client *kube_client_new(struct loop *l, struct http_caller *h,
@@ -70,6 +72,16 @@ const char *kube_client_namespace(const struct kube_client *k)
 const struct kube_counts *kube_client_counts(const struct kube_client *k)
 {
     return &k->counts;
+}
+
+void kube_client_hear(struct kube_client *k, const struct http_call_result *r)
+{
+    kube_clock_hear(&k->clock, r->date_ms, world_now_ms(k->world));
+}
+
+const struct kube_clock *kube_client_clock(const struct kube_client *k)
+{
+    return &k->clock;
 }
 
 struct world *kube_client_world(const struct kube_client *k)
@@ -188,6 +200,7 @@ static void on_answer(struct http_call *http, const struct http_call_result *r, 
     void *done_user = c->user;
 
     (void)http;
+    kube_client_hear(c->client, r);
     if (!r->err && r->body.len > 0)
         result.object = json_parse_object(r->body, &err);
     judge(c, r, &result, &err);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct http_call_result;
 struct http_caller;
 struct loop;
 struct json_t;
@@ -20,6 +21,7 @@ struct kube_client;
 struct kube_transport;
 struct world;
 struct kube_call;
+struct kube_clock;
 
 struct kube_client_conf {
     const char *url;            /* "http://127.0.0.1:6443"; or NULL with kubeconfig set */
@@ -52,6 +54,9 @@ struct kube_counts {
 const struct kube_counts *kube_client_counts(const struct kube_client *k);
 const char *kube_client_namespace(const struct kube_client *k);
 /* For kube_watch: time, and calls whose answers it reads itself. Borrowed. */
+/* An answer of the server tells what time it is there. */
+void kube_client_hear(struct kube_client *k, const struct http_call_result *r);
+const struct kube_clock *kube_client_clock(const struct kube_client *k); /* borrowed */
 struct world *kube_client_world(const struct kube_client *k);
 struct kube_transport *kube_client_transport(const struct kube_client *k);
 

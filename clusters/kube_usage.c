@@ -88,6 +88,7 @@ static void on_answer(struct http_call *c, const struct http_call_result *r, voi
 
     (void)c;
     u->call = NULL;
+    kube_client_hear(u->client, r);
     take_answer(u, r);
     u->changed(u->user);
 }

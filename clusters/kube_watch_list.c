@@ -1,6 +1,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/world.h"
+#include "clusters/kube_client.h"
 #include "clusters/kube_known.h"
 #include "clusters/kube_transport.h"
 #include "clusters/kube_watch_machine.h"
@@ -47,6 +48,7 @@ static void on_listed(struct http_call *c, const struct http_call_result *r, voi
 
     (void)c;
     w->call = NULL;
+    kube_client_hear(w->client, r);
     if (w->fsm.state != KUBE_WATCH_LISTING)
         return;
     w->last_event_ms = world_now_ms(w->world);

@@ -4,6 +4,7 @@
 #include "gateway/agent_call.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 #include "http/http_reply.h"
 #include "http/relay.h"
@@ -42,7 +43,7 @@ static void on_exec_head(struct http_exchange *x, const struct http_head *head, 
     on_head(x, head, user);
     if (head->status / 100 != 2 || session_id_check_name(field, "execution id", eid, &ignored) < 0)
         return;
-    session_see_execution(r->s, eid, head->status == 202, world_wall_ms(r->g->world));
+    session_see_execution(r->s, eid, head->status == 202, site_clock_ms(r->g));
     session_table_changed(r->g->sessions, r->s);
     gateway_metrics_execution(r->g->metrics, r->language);
     tender_start(r->g, r->s);

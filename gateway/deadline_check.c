@@ -7,6 +7,7 @@
 #include "gateway/ending.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
+#include "gateway/site_clock.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ struct deadline_check {
 
 static void judge(struct gateway *g, struct session *s, const struct kube_result *r)
 {
-    int64_t over_ms = -session_left_ms(s, world_now_ms(g->world), world_wall_ms(g->world));
+    int64_t over_ms = -session_left_ms(s, world_now_ms(g->world), site_clock_ms(g));
     bool unheard = r->err && r->err->code != ERR_NOT_FOUND;
     if (session_is_over(s) || s->ending || s->pod_gone || over_ms < (unheard ? UNHEARD_MS : 0))
         return;

@@ -15,6 +15,7 @@
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/store_damage.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
@@ -164,7 +165,7 @@ static void on_timer(void *user)
 
 static bool past_grace(const struct ending *e)
 {
-    return session_left_ms(e->s, now_ms(e), world_wall_ms(e->g->world)) < -DEADLINE_GRACE_MS;
+    return session_left_ms(e->s, now_ms(e), site_clock_ms(e->g)) < -DEADLINE_GRACE_MS;
 }
 
 /* The agent cannot be asked any more, or need not be. */
@@ -259,7 +260,7 @@ static void on_quiesced(int status, struct slice body, const struct err *err, vo
     }
     e->agreed = true;
     e->unstored = json_ref(activity.unstored);
-    session_see_activity(e->s, &activity, now_ms(e), world_wall_ms(e->g->world));
+    session_see_activity(e->s, &activity, now_ms(e), site_clock_ms(e->g));
     show_stopping(e);
     go(e, ENDING_STEP_LIST);
 }
@@ -426,7 +427,7 @@ static void make_tombstone(struct ending *e)
     if (e->tomb)
         return;
     show_stopping(e);
-    e->s->ended_wall_ms = world_wall_ms(e->g->world);
+    e->s->ended_wall_ms = site_clock_ms(e->g);
     bool complete = e->agreed && (e->complete || !session_is_started(e->s));
     e->tomb = tombstone_new(e->s, complete, e->executions, e->g->conf.site);
     e->executions = NULL;
@@ -527,7 +528,7 @@ static void set_reason(struct ending *e)
     struct session *s = e->s;
     const struct cause *c = &CAUSES[e->cause];
     bool by_pod = c->is_error && *s->pod_trouble;
-    bool late = session_left_ms(s, now_ms(e), world_wall_ms(e->g->world)) <= 0;
+    bool late = session_left_ms(s, now_ms(e), site_clock_ms(e->g)) <= 0;
     if (c->is_error && late && session_is_started(s) && strcmp(s->pod_trouble, "oom_killed") != 0) {
         /* The agent's own timer, or the cluster's backstop, was faster than ours. */
         c = &CAUSES[ENDING_DEADLINE];

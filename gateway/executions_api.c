@@ -17,6 +17,7 @@
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 #include "http/http_reply.h"
 #include "sandbox/exec_fingerprint.h"
@@ -118,7 +119,7 @@ static void on_submitted(int status, struct slice body, const struct err *err, v
     }
     if (json_members_text(body, "execution_id", eid, sizeof(eid)) &&
         session_id_is_name(slice_of(eid))) {
-        session_see_execution(r->s, eid, status == 202, world_wall_ms(r->g->world));
+        session_see_execution(r->s, eid, status == 202, site_clock_ms(r->g));
         session_table_changed(r->g->sessions, r->s);
         gateway_metrics_execution(r->g->metrics, r->language);
     }

@@ -15,6 +15,7 @@
 #include "gateway/session_request.h"
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 #include "router/decision.h"
 #include "router/edge_reservations.h"
@@ -438,7 +439,7 @@ static struct session *make_session(struct gateway *g, const char *id, const cha
     world_random_hex(g->world, s->epoch, 16);
     world_random_hex(g->world, s->nonce, 16);
     s->env = req->env ? json_ref(req->env) : NULL;
-    s->created_wall_ms = s->spec.created_wall_ms = world_wall_ms(g->world);
+    s->created_wall_ms = s->spec.created_wall_ms = site_clock_ms(g);
     s->deadline_wall_ms = s->created_wall_ms + s->spec.timeout_ms;
     s->placed_here = true;
     if (*req->origin.site)

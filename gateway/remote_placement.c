@@ -13,6 +13,7 @@
 #include "gateway/remote_lookup.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 #include "router/remote.h"
 #include "router/result_store.h"
@@ -151,7 +152,7 @@ static void fail(struct remote_placement *p, const struct err *err)
         KV("detail", err->msg));
     withdraw_record(p);
     fsm_move(&s->fsm, SESSION_ERROR);
-    s->ended_wall_ms = world_wall_ms(g->world);
+    s->ended_wall_ms = site_clock_ms(g);
     if (p->moves) /* it was there: its client is told how it ended */
         tomb = tombstone_new(s, true, NULL, g->conf.site);
     remote_placement_free(&s->handover);
@@ -232,7 +233,7 @@ static struct json_t *create_json(const struct remote_placement *p)
     json_set_text(j, "reason", decision_reason_name(p->reason));
     json_set_bool(j, "again", s->spec.again);
     json_set_int(j, "expire_at_ms", s->deadline_wall_ms);
-    json_set_int(j, "sent_at_ms", world_wall_ms(p->g->world));
+    json_set_int(j, "sent_at_ms", site_clock_ms(p->g));
     json_set(j, "request", request_json(p->g, s));
     return j;
 }
@@ -509,7 +510,7 @@ void remote_placement_poke(struct remote_placement *p)
 
 bool remote_placement_may_come(const struct gateway *g, const struct session *s)
 {
-    int64_t age_ms = world_wall_ms(g->world) - s->created_wall_ms;
+    int64_t age_ms = site_clock_ms(g) - s->created_wall_ms;
     return remotes_count(g->remotes) > 0 && !s->placed_here && !session_is_started(s) &&
            age_ms < OTHERS_MS;
 }

@@ -13,6 +13,7 @@
 #include "gateway/session_table.h"
 #include "gateway/session_view.h"
 #include "gateway/sessions_api.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static void reply_extended(struct request *r)
 static void tell_agent(struct request *r, agent_call_done_f *then)
 {
     char body[64];
-    int64_t left_ms = r->deadline_wall_ms - world_wall_ms(r->g->world);
+    int64_t left_ms = r->deadline_wall_ms - site_clock_ms(r->g);
     snprintf(body, sizeof(body), "{\"deadline_ms\":%lld}", (long long)(left_ms > 1 ? left_ms : 1));
     const struct agent_call_request req = {.method = HTTP_METHOD_POST,
                                            .target = "/v1/deadline",
@@ -177,7 +178,7 @@ static void extend_located(struct request *r, const struct located *where)
     } else if (read_seconds(r, &seconds, &err) < 0) {
         request_problem(r, &err);
     } else {
-        int64_t deadline = world_wall_ms(r->g->world) + seconds * 1000;
+        int64_t deadline = site_clock_ms(r->g) + seconds * 1000;
         /* The pod's own backstop counts from its creation and cannot be moved. */
         if (s->created_wall_ms > 0 && deadline > s->created_wall_ms + max_ms) {
             request_problemf(r, ERR_LIMIT_EXCEEDED, "a session lives at most %lld seconds in all",

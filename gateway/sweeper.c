@@ -11,6 +11,7 @@
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
 
@@ -74,7 +75,7 @@ static void see_probe(struct sweeper *w, struct session *s, struct session_activ
         session_activity_fini(a);
         return;
     }
-    if (session_see_activity(s, a, world_now_ms(g->world), world_wall_ms(g->world)))
+    if (session_see_activity(s, a, world_now_ms(g->world), site_clock_ms(g)))
         session_table_changed(g->sessions, s);
     if (untended_ms >= limit_ms)
         take_over(g, s, untended_ms);
@@ -110,7 +111,7 @@ static void probe(struct sweeper *w, struct session *s)
 
 static bool is_past_deadline(const struct gateway *g, const struct session *s)
 {
-    return session_left_ms(s, world_now_ms(g->world), world_wall_ms(g->world)) < -DEADLINE_GRACE_MS;
+    return session_left_ms(s, world_now_ms(g->world), site_clock_ms(g)) < -DEADLINE_GRACE_MS;
 }
 
 /* Since this gateway knows of it: what others' clocks say is no measure. */

@@ -15,6 +15,7 @@
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/site_clock.h"
 #include "gateway/watermark_view.h"
 #include "watermark/watermark_feed.h"
 
@@ -76,7 +77,7 @@ static int64_t now_ms(const struct tender *t)
 
 static int64_t wall_ms(const struct tender *t)
 {
-    return world_wall_ms(t->g->world);
+    return site_clock_ms(t->g);
 }
 
 static enum tender_states state_of(const struct tender *t)

@@ -212,6 +212,7 @@ static void complete(struct http_call *c, CURLcode rc)
         result.retry_after_s = (int64_t)retry_after_s;
     if (rc == CURLE_OK) {
         result.status = (int)status;
+        result.date_ms = http_call_head_date_ms(&c->head);
         result.body = buf_slice(&c->reply);
     } else if (c->reply.overflowed) {
         err_set(&err, ERR_UPSTREAM, "the answer is longer than %zu bytes", c->reply_max);

@@ -25,6 +25,7 @@ struct http_call_result {
     int status;            /* 0: no answer */
     struct slice body;     /* borrowed; empty for streams */
     int64_t retry_after_s; /* from Retry-After in seconds, -1: none */
+    int64_t date_ms;       /* from Date, Unix time; 0: none */
     const struct err *err; /* NULL when an answer came, whatever its status: ERR_UPSTREAM,
                               ERR_DEADLINE, ERR_UNAVAILABLE (no connection) */
 };

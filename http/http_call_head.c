@@ -1,6 +1,7 @@
 #include "http/http_call_head.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define HEAD_BYTES_MAX ((size_t)64 * 1024)
 
@@ -98,4 +99,17 @@ struct slice http_call_head_get(const struct http_call_head *h, const char *name
             return h->rows[i].value;
     }
     return (struct slice){0};
+}
+
+int64_t http_call_head_date_ms(const struct http_call_head *h)
+{
+    struct slice date = http_call_head_get(h, "Date");
+    struct tm tm = {0};
+    char text[40] = "";
+    if (date.len >= sizeof(text))
+        return 0;
+    memcpy(text, date.at ? date.at : "", date.len);
+    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    time_t at = end && *end == '\0' ? timegm(&tm) : 0;
+    return at > 0 ? (int64_t)at * 1000 : 0;
 }

@@ -25,4 +25,6 @@ void http_call_head_init(struct http_call_head *h);
 void http_call_head_fini(struct http_call_head *h);
 /* One line with its end. True when it completed the head of the final answer. */
 bool http_call_head_line(struct http_call_head *h, struct slice line);
+/* Its Date as Unix time; 0: none, or none that can be read. */
+int64_t http_call_head_date_ms(const struct http_call_head *h);
 struct slice http_call_head_get(const struct http_call_head *h, const char *name);

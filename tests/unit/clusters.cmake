@@ -1,4 +1,5 @@
 spillway_unit_test(quantity spillway_clusters)
+spillway_unit_test(kube_clock spillway_clusters)
 spillway_unit_test(kube_object spillway_clusters)
 spillway_unit_test(pod_manifest spillway_node_parts spillway_clusters)
 spillway_unit_test(line_splitter spillway_clusters)

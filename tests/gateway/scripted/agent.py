@@ -69,6 +69,7 @@ class Agent:
 
     def deadline(self, request):
         self.deadline_ms = request.json()["deadline_ms"]
+        self.change()
         return 200, {}
 
     def watch_activity(self, request):

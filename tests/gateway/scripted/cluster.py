@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from email.utils import formatdate
 
 from .agent import Agent
 from .http import Server
@@ -14,8 +15,8 @@ NODE = {"metadata": {"name": "node-1", "uid": "node-uid-1", "resourceVersion": "
                    "conditions": [{"type": "Ready", "status": "True"}]}}
 
 
-def now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def stamp(at, form="%Y-%m-%dT%H:%M:%SZ"):
+    return time.strftime(form, time.gmtime(at))
 
 
 def status(code, reason, message="scripted"):
@@ -43,6 +44,7 @@ class Cluster:
         self.rules = []
         self.agent_rules = []  # that every new agent begins with
         self.events = []  # of pods: (version, event)
+        self.ahead = 0  # s, of this machine's clock, which the gateways have
         self.silent = False  # watches lag: they are told nothing
         self.closed = False
         self.version = itertools.count(10)
@@ -55,7 +57,17 @@ class Cluster:
     def calls(self, method, path_part):
         return [r for r in self.server.seen if r.method == method and path_part in r.target]
 
+    def now(self):
+        return time.time() + self.ahead
+
     def answer(self, request, connection):
+        answer = self.decide(request, connection)
+        if answer is None:
+            return None
+        code, body, *fields = answer
+        return code, body, {"Date": formatdate(self.now(), usegmt=True), **(fields[0] if fields else {})}
+
+    def decide(self, request, connection):
         for rule in list(self.rules):
             if answer := rule(request):
                 return answer
@@ -114,10 +126,10 @@ class Cluster:
                 return status(409, "AlreadyExists")
             host = f"127.66.{next(self.hosts)}.1"
             number = next(self.version)
-            pod["metadata"].update(uid=f"uid-{number}", resourceVersion=str(number), creationTimestamp=now(), namespace="sandboxes")
+            pod["metadata"].update(uid=f"uid-{number}", resourceVersion=str(number), creationTimestamp=stamp(self.now()), namespace="sandboxes")
             pod["spec"]["nodeName"] = "node-1"
             pod["status"] = {"phase": "Running", "podIP": host, "conditions": [
-                {"type": "Ready", "status": "True", "lastTransitionTime": now()}]}
+                {"type": "Ready", "status": "True", "lastTransitionTime": stamp(self.now())}]}
             self.agents[name] = Agent(host, self.agent_port, pod)
             self.agents[name].rules += self.agent_rules
             self.pods[name] = pod
@@ -165,8 +177,8 @@ class Cluster:
 
     def set_deadline(self, name, seconds):
         """As another gateway would, that many seconds from now."""
-        at = time.time() + seconds
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+        at = self.now() + seconds
+        text = stamp(at, f"%Y-%m-%dT%H:%M:%S.{int(at * 1000) % 1000:03d}Z")
         with self.lock:
             self.patch(self.pods[name], {"metadata": {"annotations": {"spillway.dev/deadline": text}}})
 
