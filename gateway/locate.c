@@ -172,6 +172,46 @@ static void unavailable(struct search *q, const char *who)
     end(q, NULL, &err);
 }
 
+static bool begins(const struct search *q)
+{
+    return (q->how & LOCATE_TO_BEGIN) != 0;
+}
+
+static void take_tombstone(struct search *q)
+{
+    struct tombstone *t = q->tombstone;
+    q->tombstone = NULL;
+    if (t && !session_table_get(q->g->sessions, q->id))
+        session_table_remember(q->g->sessions, t);
+    else
+        tombstone_free(&t); /* it began anew while we asked */
+}
+
+static void on_replaced(const struct slice *value, const struct err *err, void *user)
+{
+    struct search *q = user;
+    (void)value;
+    if (err) {
+        unavailable(q, "the result store");
+        return;
+    }
+    take_tombstone(q);
+    finish(q);
+}
+
+/* Who begins a session takes the id over: from a session that was lost, with all that ran there. So
+ * it is not blocked, and an execution that may have run there does not run again unasked. */
+static void replace_damaged(struct search *q)
+{
+    struct buf text;
+    buf_init(&text, TOMBSTONE_BYTES_MAX);
+    store_damage_note(q->g, "tombstone", q->id);
+    q->tombstone = tombstone_new_lost(q->id, q->tenant, q->g->conf.site);
+    tombstone_print(q->tombstone, &text);
+    result_store_replace_tombstone(q->g->results, q->id, buf_slice(&text), on_replaced, q);
+    buf_fini(&text);
+}
+
 /* Nobody knows what ran there, or whose it was; unless it is in memory still. */
 static void damaged(struct search *q)
 {
@@ -179,15 +219,12 @@ static void damaged(struct search *q)
     struct err err;
     if (in_table(q->g, q->id, q->tenant, &where)) {
         end(q, &where, NULL);
-        return;
+    } else if (begins(q)) {
+        replace_damaged(q);
+    } else {
+        store_damage_err(q->g, "tombstone", q->id, &err);
+        end(q, NULL, &err);
     }
-    store_damage_err(q->g, "tombstone", q->id, &err);
-    end(q, NULL, &err);
-}
-
-static bool begins(const struct search *q)
-{
-    return (q->how & LOCATE_TO_BEGIN) != 0;
 }
 
 static bool may_ask_sites(const struct search *q)
@@ -275,16 +312,6 @@ static void ask_sites(struct search *q)
 }
 
 /* -- 2. the store -- */
-
-static void take_tombstone(struct search *q)
-{
-    struct tombstone *t = q->tombstone;
-    q->tombstone = NULL;
-    if (t && !session_table_get(q->g->sessions, q->id))
-        session_table_remember(q->g->sessions, t);
-    else
-        tombstone_free(&t); /* it began anew while we asked */
-}
 
 static void with_store(struct search *q)
 {

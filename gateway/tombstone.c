@@ -76,6 +76,19 @@ struct tombstone *tombstone_new(const struct session *s, bool agreed, struct jso
     return t;
 }
 
+struct tombstone *tombstone_new_lost(const char *session_id, const char *tenant, const char *site)
+{
+    struct session *s = session_new(session_id, tenant, 0, 0);
+    s->spec.cleanup = SESSION_CLEANUP_COMPLETION;
+    fsm_move(&s->fsm, SESSION_ERROR);
+    snprintf(s->reason, sizeof(s->reason), "record_damaged");
+    snprintf(s->message, sizeof(s->message),
+             "what the result store had of it was damaged, so it is not known what ran there");
+    struct tombstone *t = tombstone_new(s, false, NULL, site);
+    session_unref(s);
+    return t;
+}
+
 struct tombstone *tombstone_parse(const char *session_id, struct slice text, struct err *err)
 {
     struct json_t *j = json_parse_object(text, err);

@@ -33,6 +33,10 @@ struct tombstone {
  * gateway itself knows. */
 struct tombstone *tombstone_new(const struct session *s, bool agreed, struct json_t *executions,
                                 const char *site) CHECK_RESULT;
+/* Of a session of which nothing is known but its id: what ran there is not, so it did not end by
+ * agreement. */
+struct tombstone *tombstone_new_lost(const char *session_id, const char *tenant,
+                                     const char *site) CHECK_RESULT;
 struct tombstone *tombstone_parse(const char *session_id, struct slice text,
                                   struct err *err) CHECK_RESULT;
 /* `digests`: of the ids that the agent let go, as GET /v1/let_go gives them; NULL: none. */

@@ -114,6 +114,24 @@ void result_store_put_tombstone(struct result_store *s, const char *session_id, 
     put(s, tombstone_key(key, session_id), json, done, user);
 }
 
+void result_store_replace_tombstone(struct result_store *s, const char *session_id,
+                                    struct slice json, result_store_done_f *done, void *user)
+{
+    static const char REPLACE[] =
+        "for _, key in ipairs(redis.call('KEYS', KEYS[2])) do redis.call('DEL', key) end "
+        "return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])";
+    char key[KEY_MAX], records[KEY_MAX];
+    const struct slice args[] = {slice_of("EVAL"),
+                                 slice_of(REPLACE),
+                                 slice_of("2"),
+                                 tombstone_key(key, session_id),
+                                 record_key(records, session_id, "*"),
+                                 json,
+                                 slice_of(s->ttl_ms)};
+
+    redis_command(s->redis, args, ARRAY_LEN(args), on_done, errand_new(done, user));
+}
+
 void result_store_get_tombstone(struct result_store *s, const char *session_id,
                                 result_store_done_f *done, void *user)
 {

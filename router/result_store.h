@@ -20,6 +20,10 @@ void result_store_get_record(struct result_store *s, const char *session_id,
                              const char *execution_id, result_store_done_f *done, void *user);
 void result_store_put_tombstone(struct result_store *s, const char *session_id, struct slice json,
                                 result_store_done_f *done, void *user);
+/* The same in place of one that is damaged. What records there are of the session go with it: the
+ * old tombstone said whose they are. Looks through all keys: for what never happens. */
+void result_store_replace_tombstone(struct result_store *s, const char *session_id,
+                                    struct slice json, result_store_done_f *done, void *user);
 void result_store_get_tombstone(struct result_store *s, const char *session_id,
                                 result_store_done_f *done, void *user);
 /* A session of that id begins anew: its tombstone goes; records stay until their time. */
