@@ -1,6 +1,7 @@
 // install_npm.js FILE FOLDER… - installs the npm packages that FILE names (`npm NAME[@RANGE]`), and what they depend on, from the
 // tarballs of the folders (as `npm pack` makes them) and the registry that FILE may name (`index npm URL`), below ~/.node_modules,
-// where require() finds them. One version of a package; the newest that fits. Scripts of packages are not run.
+// where require() finds them. The newest that fits; a second version of a package lies with the one who needs it. Scripts of
+// packages are not run.
 'use strict';
 
 const crypto = require('crypto');
@@ -12,6 +13,7 @@ const [file, ...folders] = process.argv.slice(2);
 const lines = fs.readFileSync(file, 'utf8').split('\n');
 const registry = (lines.find((line) => line.startsWith('index npm ')) || '').slice(10);
 const target = path.join(process.env.HOME, '.node_modules');
+const NESTED_MAX = 16;
 
 function fail(text) {
   console.log(text);
@@ -158,26 +160,41 @@ async function choose({ name, range, by }) {
 
 // -- what is asked for, and what that needs --
 
+const placed = new Map(); // versions by folder
+
+// What somebody in these folders finds under a name, the innermost first, as Node.js looks for it.
+function found({ name, within }) {
+  const folder = [...within.map((each) => path.join(each, 'node_modules', name)), path.join(target, name)].find((each) => placed.has(each));
+  return folder && { folder, version: placed.get(folder) };
+}
+
+// On top where the name is free, else with the one who needs it.
+function place(next, there) {
+  if (!there) return path.join(target, next.name);
+  if (next.within.length === 0) fail(`${next.by} needs ${next.name}@${next.range}, but ${there.version} is needed too`);
+  if (next.within.length > NESTED_MAX) fail(`${next.by} needs ${next.name}@${next.range} in ${NESTED_MAX} others that need other versions`);
+  return path.join(next.within[0], 'node_modules', next.name);
+}
+
 async function install() {
   const wanted = lines.filter((line) => line.startsWith('npm ')).map((line) => {
     const [, name, range] = /^(@?[^@]+)(?:@(.+))?$/.exec(line.slice(4).trim()) || fail(`'${line}' names no package`);
-    return { name, range: range || '*', by: 'the session' };
+    return { name, range: range || '*', by: 'the session', within: [] };
   });
-  const chosen = new Map();
   while (wanted.length > 0) {
     const next = wanted.shift();
-    const there = chosen.get(next.name);
-    if (there) {
-      if (!fits(there, next.range)) fail(`${next.by} needs ${next.name}@${next.range}, but ${there} is needed too`);
-      continue;
-    }
-    const found = await choose(next);
-    console.log(`installing ${next.name} ${found.version}`);
-    unpack(await found.read(), found.label, path.join(target, ...next.name.split('/')));
-    chosen.set(next.name, found.version);
-    for (const [name, range] of Object.entries(found.dependencies)) wanted.push({ name, range, by: next.name });
+    const there = found(next);
+    if (there && fits(there.version, next.range)) continue;
+    const folder = place(next, there);
+    const chosen = await choose(next);
+    console.log(`installing ${next.name} ${chosen.version}`);
+    unpack(await chosen.read(), chosen.label, folder);
+    placed.set(folder, chosen.version);
+    for (const [name, range] of Object.entries(chosen.dependencies)) wanted.push({ name, range, by: next.name, within: [folder, ...next.within] });
   }
-  console.log(`installed ${[...chosen].map(([name, number]) => `${name} ${number}`).join(', ')}`);
+  // ES modules look for others in a folder of this name above them, and nowhere else.
+  fs.symlinkSync('.', path.join(target, 'node_modules'));
+  console.log(`installed ${[...placed].map(([folder, number]) => `${folder.split('node_modules/').pop()} ${number}`).join(', ')}`);
 }
 
 install();

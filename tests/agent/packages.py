@@ -17,9 +17,9 @@ def wheel(folder, name, version, code, requires=()):
             archive.writestr(path, text)
 
 
-def tarball(folder, name, version, code, dependencies=None, extra=()):
-    """As `npm pack` makes it; `extra`: more members, as (TarInfo, bytes)."""
-    manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dependencies or {}}
+def tarball(folder, name, version, code, dependencies=None, extra=(), **more):
+    """As `npm pack` makes it; `extra`: more members, as (TarInfo, bytes); `more`: of its package.json."""
+    manifest = {"name": name, "version": version, "main": "index.js", "dependencies": dependencies or {}, **more}
     path = f"{folder}/{name.replace('@', '').replace('/', '-')}-{version}.tgz"
     with tarfile.open(path, "w:gz") as archive:
         for member, text in (("package/package.json", json.dumps(manifest)), ("package/index.js", code)):

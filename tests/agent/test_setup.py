@@ -29,6 +29,11 @@ def made():
     tarball(packages, "left", "3.0.0", "module.exports = 'left 3'")
     tarball(packages, "@own/right", "2.1.7", "module.exports = 'right 2.1.7'")
     tarball(packages, "@own/right", "3.0.0", "module.exports = 'right 3'")
+    tarball(packages, "modern", "1.0.0", "import right from '@own/right';\nexport default `modern with ${right}`;", {"@own/right": "^3.0.0"},
+            type="module")
+    for name, other in (("round", "about"), ("about", "round")):  # 1 needs 1 of the other, that needs 2 of the first, …
+        tarball(packages, name, "1.0.0", "", {other: "1.0.0" if name == "round" else "2.0.0"})
+        tarball(packages, name, "2.0.0", "", {other: "2.0.0" if name == "round" else "1.0.0"})
     climber = tarfile.TarInfo("package/../../../../home/sandbox/climbed")
     tarball(packages, "climber", "1.0.0", "", extra=[(climber, b"outside")])
     link = tarfile.TarInfo("package/link")
@@ -98,13 +103,28 @@ def test_npm_packages_with_what_they_need(offered, name, value):
         assert box.call("GET", "/v1/files/list").json["items"] == [], "the workspace is the client's own"
 
 
+def test_two_versions_of_a_package_each_where_it_is_needed(offered):
+    with Box(start=False) as box:
+        activity = until_set_up(box, npm=["left@^1.4.0", "@own/right@3.0.0"])
+        assert activity["started"], activity
+        assert box.run("nodejs", "[require('left'), require('@own/right')]")["result"] == "[ 'left 1.4.2 with right 2.1.7', 'right 3' ]"
+
+
+def test_es_modules_find_what_they_need(offered):
+    with Box(start=False) as box:
+        activity = until_set_up(box, npm=["modern"])
+        assert activity["started"], activity
+        assert box.run("nodejs", "import modern from 'modern';\nmodern")["result"] == "'modern with right 3'"
+
+
 @pytest.mark.parametrize("members,words", [
     ({"requirements": ["no-such-thing"]}, ["No matching distribution found for no-such-thing"]),
     ({"requirements": ["greeting==9"]}, ["No matching distribution found for greeting==9"]),
     ({"requirements": ["broken"]}, ["nowhere-to-be-found"]),
     ({"npm": ["no-such-thing"]}, ["no-such-thing, which is not offered here"]),
     ({"npm": ["left@^7.0.0"]}, ["left@^7.0.0", "1.4.2"]),
-    ({"npm": ["left@^1.4.0", "@own/right@3.0.0"]}, ["left needs @own/right@^2.1.0, but 3.0.0 is needed too"]),
+    ({"npm": ["left@^1.4.0", "left@3"]}, ["the session needs left@3, but 1.4.2 is needed too"]),
+    ({"npm": ["round"]}, ["in 16 others that need other versions"]),
     ({"npm": ["climber"]}, ["a name that leads elsewhere"]),
     ({"npm": ["linker"]}, ["no regular file"]),
     ({"npm": ["left@a b"]}, ["no range of versions"]),
