@@ -166,6 +166,7 @@ static void tell_end(void *user)
 static void finish(struct execution *e)
 {
     take_report(e);
+    execution_ending_settle(&e->ending);
     drain_and_close(e, &e->out);
     drain_and_close(e, &e->err);
     drain_and_close(e, &e->value);

@@ -33,6 +33,16 @@ const char *execution_ending_status(const struct execution_ending *n)
     return WEXITSTATUS(n->wait_status) == 0 ? "completed" : "failed";
 }
 
+void execution_ending_settle(struct execution_ending *n)
+{
+    bool wished = n->cause == EXECUTION_BY_TIMEOUT || n->cause == EXECUTION_BY_CANCEL ||
+                  n->cause == EXECUTION_BY_DEADLINE;
+    bool exited = n->has_wait_status && WIFEXITED(n->wait_status);
+    /* What is to be killed is stopped before (containment_round()). */
+    if (wished && exited && !n->compiling && n->context == EXECUTION_NO_CONTEXT)
+        n->cause = EXECUTION_BY_EXIT;
+}
+
 void execution_ending_signal_name(int signum, char *out)
 {
     const char *name = sigabbrev_np(signum);

@@ -18,6 +18,8 @@ struct execution_ending {
 };
 
 /* completed failed timeout killed oom */
+/* All is known. What exited had ended by itself, whoever wished to end it just then. */
+void execution_ending_settle(struct execution_ending *n);
 const char *execution_ending_status(const struct execution_ending *n);
 /* Sets exit_code, signal, result, display and error; `n` NULL: still running, all null. */
 void execution_ending_print(const struct execution_ending *n, struct slice value_bytes,

@@ -250,6 +250,19 @@ def test_timeouts_and_cancels_of_warm_runs(warm):
     assert [p for p in warm.processes() if p.split()[1] in ("(sleep)", "(python3)")] == []
 
 
+def test_what_had_ended_by_itself_was_not_killed(own):
+    """Cancelled, or out of time, in the moment in which it ends: it is one or the other, never both."""
+    ends = set()
+    for step in range(60):
+        eid = own.submit("python", "1", timeout_seconds=0.003 if step % 3 == 0 else 10)
+        time.sleep(0.0005 * (step % 20))
+        if step % 3:
+            own.call("DELETE", f"/v1/executions/{eid}")
+        r = own.ended(eid)
+        ends.add((r["status"], r["exit_code"], r["signal"], r["error"] is None))
+    assert ends <= {("completed", 0, None, True), ("killed", None, "SIGKILL", False), ("timeout", None, "SIGKILL", False)}, ends
+
+
 def test_everything_killed_is_made_again(own):
     """As containment does at worst: kill(-1) from process 1's side, here from outside."""
     own.run("bash", "for p in /proc/[0-9]*; do i=${p#/proc/}; [ $i != 1 ] && [ $i != $$ ] && [ $i != $PPID ] && kill -9 $i; done; true")

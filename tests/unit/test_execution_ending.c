@@ -44,6 +44,42 @@ static void statuses(void **state)
         assert_string_equal(execution_ending_status(&rows[i].ending), rows[i].status);
 }
 
+static void what_exited_had_ended_by_itself(void **state)
+{
+    (void)state;
+    const struct {
+        struct execution_ending ending;
+        const char *status;
+    } rows[] = {
+        {{.cause = EXECUTION_BY_TIMEOUT, .has_wait_status = true, .wait_status = EXITED(0)},
+         "completed"},
+        {{.cause = EXECUTION_BY_CANCEL, .has_wait_status = true, .wait_status = EXITED(3)},
+         "failed"},
+        {{.cause = EXECUTION_BY_DEADLINE, .has_wait_status = true, .wait_status = EXITED(0)},
+         "completed"},
+        {{.cause = EXECUTION_BY_TIMEOUT,
+          .has_wait_status = true,
+          .wait_status = SIGNALLED(SIGKILL)},
+         "timeout"},
+        {{.cause = EXECUTION_BY_CANCEL}, "killed"},
+        {{.cause = EXECUTION_BY_TIMEOUT,
+          .has_wait_status = true,
+          .wait_status = EXITED(0),
+          .compiling = true},
+         "timeout"},
+        {{.cause = EXECUTION_BY_CANCEL,
+          .has_wait_status = true,
+          .wait_status = EXITED(0),
+          .context = EXECUTION_CONTEXT_ENDED},
+         "killed"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct execution_ending n = rows[i].ending;
+        execution_ending_settle(&n);
+        assert_string_equal(execution_ending_status(&n), rows[i].status);
+    }
+}
+
 static void an_exit_code_is_never_invented(void **state)
 {
     (void)state;
@@ -98,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statuses),
+        cmocka_unit_test(what_exited_had_ended_by_itself),
         cmocka_unit_test(an_exit_code_is_never_invented),
         cmocka_unit_test(times),
         cmocka_unit_test(signal_names),
