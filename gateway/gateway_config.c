@@ -75,6 +75,11 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
      "empty: from folders only"},
     {"packages.ca_file", CONFIG_TEXT, AT(packages_ca_file), "", 0, 0,
      "certificates that the index and the registry are checked against; empty: the system's"},
+    {"overhead.cpu", CONFIG_MILLICPU, AT(overhead_millicpu), "0", 0, 256000,
+     "CPU that the cluster adds to every sandbox: overhead.podFixed of runtime_class. Counted when "
+     "room is looked for"},
+    {"overhead.memory", CONFIG_BYTES, AT(overhead_memory_bytes), "0", 0, 1024 * GI,
+     "memory that it adds"},
     {"drain", CONFIG_DURATION_MS, AT(drain_ms), "30s", 0, 10 * MINUTE,
      "how long running requests may take to end after SIGTERM"},
     {"log_level", CONFIG_TEXT, AT(log_level), "info", 0, 0, "debug | info | warn | error"},

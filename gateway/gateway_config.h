@@ -57,6 +57,8 @@ struct gateway_config {
     const char *runtime_class; /* "": the cluster's default */
     struct package_index packages;
     const char *packages_ca_file;
+    int64_t overhead_millicpu; /* what the cluster adds to a pod of that class */
+    int64_t overhead_memory_bytes;
     int64_t drain_ms;
     const char *log_level;
     struct gateway_limits limits;

@@ -231,6 +231,12 @@ static void on_timer(void *user)
 
 /* -- the manifest -- */
 
+/* With the workspace, where that is in memory: as clusters/pod_manifest asks for it. */
+static int64_t memory_of(const struct gateway *g, int64_t memory_bytes, int64_t disk_bytes)
+{
+    return memory_bytes + (gateway_config_is_fast(&g->conf) ? 0 : disk_bytes);
+}
+
 static struct json_t *limits_of(const struct gateway *g, const struct session_request *req)
 {
     const struct gateway_limits *l = &g->conf.limits;
@@ -241,6 +247,7 @@ static struct json_t *limits_of(const struct gateway *g, const struct session_re
     json_set_int(j, "code_bytes", l->code_bytes);
     json_set_int(j, "executions_max", l->executions);
     json_set_int(j, "pids", req->environment->pids);
+    json_set_int(j, "memory_bytes", memory_of(g, req->spec.memory_bytes, req->spec.disk_bytes));
     json_set_int(j, "workspace_bytes", req->spec.disk_bytes);
     json_set_int(j, "upload_bytes", l->upload_bytes);
     json_set_int(j, "setup_ms", l->setup_ms);
@@ -292,9 +299,9 @@ void placement_shape(const struct gateway *g, int64_t millicpu, int64_t memory_b
 {
     bool on_disk = gateway_config_is_fast(&g->conf);
 
-    /* As clusters/pod_manifest asks for it. */
-    *out = (struct kube_resources){.millicpu = millicpu,
-                                   .memory_bytes = memory_bytes + (on_disk ? 0 : disk_bytes),
+    *out = (struct kube_resources){.millicpu = millicpu + g->conf.overhead_millicpu,
+                                   .memory_bytes = memory_of(g, memory_bytes, disk_bytes) +
+                                                   g->conf.overhead_memory_bytes,
                                    .ephemeral_bytes = on_disk ? disk_bytes : 0,
                                    .pods = 1};
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sandbox/containment.h"
+#include "sandbox/own_kernel.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ void agent_submitted(struct agent *a, struct execution *e)
     executions_add(&a->executions, e);
     activity_submitted(&a->activity, execution_id(e), world_now_ms(a->world));
     timer_start(a->world, a->watchdog, WATCHDOG_MS, WATCHDOG_MS);
+    memory_guard_wake(a->memory_guard);
     agent_changed(a);
 }
 
@@ -151,8 +153,30 @@ static bool is_busy(void *user)
     return a->activity.running > 0 || setup_state(&a->setup) == SETUP_RUNNING;
 }
 
+static bool give_up_warm(void *user)
+{
+    struct agent *a = user;
+    return a->warm && warm_give_up(a->warm);
+}
+
+static void limit_memory(struct agent *a)
+{
+    const struct memory_guard_host host = {
+        .world = a->world,
+        .limit_bytes = a->limits.memory_bytes,
+        .workspace_bytes = a->limits.workspace_bytes,
+        .workspace = WORKSPACE,
+        .busy = is_busy,
+        .give_up = give_up_warm,
+        .user = a,
+    };
+    if (own_kernel_is_there())
+        a->memory_guard = memory_guard_new(&host);
+}
+
 void agent_listening(struct agent *a)
 {
+    limit_memory(a);
     const struct warm_host host = {
         .loop = a->loop,
         .languages = &a->languages,
@@ -193,6 +217,7 @@ int agent_set_up(struct agent *a, const struct json_t *start, struct err *err)
     int rc = setup_begin(&a->setup, &a->host, start, a->limits.setup_ms, err);
     if (rc == 0 && setup_state(&a->setup) == SETUP_NONE)
         activity_start(&a->activity, world_now_ms(a->world));
+    memory_guard_wake(a->memory_guard);
     return rc;
 }
 

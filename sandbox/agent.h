@@ -10,6 +10,7 @@
 #include "sandbox/files.h"
 #include "sandbox/language.h"
 #include "sandbox/long_poll.h"
+#include "sandbox/memory_guard.h"
 #include "sandbox/setup.h"
 #include "sandbox/token.h"
 #include "sandbox/warm.h"
@@ -36,6 +37,7 @@ struct agent {
     struct timer *strays;
     int stray_rounds;
     struct timer *watchdog;
+    struct memory_guard *memory_guard; /* NULL: the kernel does it */
     void (*quit)(struct agent *a);
 };
 

@@ -22,6 +22,7 @@ static const struct row ROWS[] = {
     ROW(code_bytes, 1048576, 16777216),
     ROW(executions_max, 4, 64),
     ROW(pids, 64, 65536),
+    ROW(memory_bytes, INT64_MAX, INT64_MAX),
     ROW(workspace_bytes, 67108864, INT64_MAX),
     ROW(upload_bytes, 10485760, INT64_C(1) << 40),
     ROW(setup_ms, 120000, 3600000),

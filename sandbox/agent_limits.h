@@ -11,6 +11,7 @@ struct agent_limits {
     int64_t code_bytes;
     int64_t executions_max; /* at once */
     int64_t pids;
+    int64_t memory_bytes; /* of the pod, with its workspace where that is in memory */
     int64_t workspace_bytes;
     int64_t upload_bytes; /* of one file */
     int64_t setup_ms;     /* for what is installed before the session is ready */

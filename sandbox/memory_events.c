@@ -1,7 +1,10 @@
 #include "sandbox/memory_events.h"
 #include "base/cc.h"
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+static int64_t ours = -1;
 
 int64_t memory_events_parse(struct slice text)
 {
@@ -24,20 +27,50 @@ int64_t memory_events_parse(struct slice text)
     return -1;
 }
 
+static ssize_t read_file(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, out, size - 1);
+    close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
 int64_t memory_events_kills(void)
 {
     static const char *const files[] = {"/sys/fs/cgroup/memory.events",
                                         "/sys/fs/cgroup/memory/memory.oom_control"};
+    char text[1024];
+    if (ours >= 0)
+        return ours;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        int fd = open(files[i], O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            continue;
-        char text[1024];
-        ssize_t n = read(fd, text, sizeof(text));
-        close(fd);
+        ssize_t n = read_file(files[i], text, sizeof(text));
         int64_t kills = n > 0 ? memory_events_parse((struct slice){text, (size_t)n}) : -1;
         if (kills >= 0)
             return kills;
     }
     return -1;
+}
+
+int64_t memory_events_used(void)
+{
+    static const char *const files[] = {"/sys/fs/cgroup/memory.current",
+                                        "/sys/fs/cgroup/memory/memory.usage_in_bytes"};
+    char text[32];
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (read_file(files[i], text, sizeof(text)) > 0)
+            return strtoll(text, NULL, 10);
+    return -1;
+}
+
+void memory_events_count_ours(void)
+{
+    ours = 0;
+}
+
+void memory_events_count(void)
+{
+    ours++;
 }

@@ -1,12 +1,11 @@
 #include "sandbox/own_kernel.h"
 #include "base/log.h"
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
-static bool is_there(void)
+bool own_kernel_is_there(void)
 {
     struct utsname kernel;
     return uname(&kernel) == 0 &&
@@ -16,6 +15,6 @@ static bool is_there(void)
 void own_kernel_limit_processes(int64_t pids)
 {
     const struct rlimit limit = {(rlim_t)pids, (rlim_t)pids};
-    if (is_there() && setrlimit(RLIMIT_NPROC, &limit) < 0)
+    if (own_kernel_is_there() && setrlimit(RLIMIT_NPROC, &limit) < 0)
         LOG(LOG_WARN, "processes_not_limited", KV("why", strerrordesc_np(errno)));
 }

@@ -37,7 +37,7 @@ bool process_tree_parse(struct slice stat, struct process *out)
 {
     const char *p = stat.at, *end = stat.at + stat.len;
     *out = (struct process){0};
-    if (!number(&p, end, &out->pid))
+    if (!number(&p, end, &out->pid) || out->pid == 0)
         return false;
     const char *close = memrchr(stat.at, ')', stat.len);
     if (!close || end - close < 5 || close[1] != ' ' || close[3] != ' ')

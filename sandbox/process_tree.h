@@ -22,7 +22,9 @@ struct process_tree {
 /* Reads all processes; false when /proc cannot be read. */
 bool process_tree_read(struct process_tree *t);
 void process_tree_fini(struct process_tree *t);
-/* One /proc/PID/stat: "PID (COMM) STATE PPID …", where COMM may hold anything. */
+/* One /proc/PID/stat: "PID (COMM) STATE PPID …", where COMM may hold anything. False for what has
+ * the number 0: in gVisor one that ended while it was read. Whoever signalled that would signal
+ * himself, and process 1 would be its child. */
 bool process_tree_parse(struct slice stat, struct process *out);
 /* Marks all descendants of `root`, not itself, but those that are over. A zombie whose threads live
  * on is marked: only its first thread has ended. */

@@ -218,6 +218,22 @@ void processes_print(struct buf *out, pid_t after, int limit, int64_t wall_ms)
         buf_add_text(out, "],\"continue\":null}");
 }
 
+pid_t processes_find_largest(void)
+{
+    struct process_tree t;
+    struct process_info largest = {0}, info;
+    if (!read_tree(&t))
+        return 0;
+    for (size_t i = 0; i < t.count; i++) {
+        const struct process *p = &t.items[i];
+        if (p->marked && !is_protected(p->pid, p->parent) && read_info(p->pid, &info) &&
+            info.rss_pages > largest.rss_pages)
+            largest = info;
+    }
+    process_tree_fini(&t);
+    return largest.pid;
+}
+
 /* ---- signals ---- */
 
 int processes_signal(const char *text)

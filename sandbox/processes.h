@@ -32,5 +32,7 @@ int processes_signal(const char *text);
 
 /* Appends {"items":[…],"continue":…}: at most `limit`, by number, behind `after`. */
 void processes_print(struct buf *out, pid_t after, int limit, int64_t wall_ms);
+/* Whose memory is the largest of those that are not the sandbox's own; 0: there is none. */
+pid_t processes_find_largest(void);
 /* ERR_PROCESS_NOT_FOUND, ERR_FORBIDDEN. */
 int processes_kill(pid_t pid, int signum, struct err *err) CHECK_RESULT;

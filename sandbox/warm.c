@@ -286,6 +286,19 @@ bool warm_launch(struct warm *w, const struct warm_run *run, struct launched *ou
 
 /* -- the rest -- */
 
+bool warm_give_up(struct warm *w)
+{
+    bool any = false;
+    for (size_t i = 0; i < w->count; i++) {
+        struct slot *s = &w->slots[i];
+        if (!is_there(s))
+            continue;
+        drop(s);
+        any = true;
+    }
+    return any;
+}
+
 bool warm_reaped(struct warm *w, pid_t pid)
 {
     for (size_t i = 0; i < w->count; i++) {

@@ -44,6 +44,8 @@ struct warm *warm_new(const struct warm_host *host) CHECK_RESULT;
 void warm_fill(struct warm *w);
 /* False: nothing was run, and nothing will be; start cold. */
 bool warm_launch(struct warm *w, const struct warm_run *run, struct launched *out);
+/* Ends what waits, for its memory; it is started again when nothing runs. Was there anything? */
+bool warm_give_up(struct warm *w);
 /* A child of ours ended: true when it was one of these. */
 bool warm_reaped(struct warm *w, pid_t pid);
 /* Their process numbers, for those who look for strays; returns how many. */

@@ -126,12 +126,30 @@ static bool check_namespace(struct api_request *r, struct json_t *meta)
     return true;
 }
 
+static const struct json_t *find_runtime_class(const struct api_request *r, const char *name)
+{
+    return object_store_get(node_store(r->node), OBJECT_RUNTIME_CLASS, "", name);
+}
+
+/* What admission does in Kubernetes. Behind the check: nobody but this server sets it. */
+static void add_overhead(const struct api_request *r, struct json_t *pod)
+{
+    struct json_t *spec = json_get(pod, "spec");
+    const char *class_name = json_get_text(spec, "runtimeClassName", "");
+    const struct json_t *fixed =
+        *class_name ? json_at(find_runtime_class(r, class_name), "overhead", "podFixed", NULL)
+                    : NULL;
+
+    if (fixed)
+        json_set(spec, "overhead", json_copy(fixed));
+}
+
 /* Kubernetes rejects it at admission, before validation. */
 static bool check_runtime_class(struct api_request *r, const struct json_t *pod)
 {
     const char *class_name = json_get_text(json_get(pod, "spec"), "runtimeClassName", "");
 
-    if (!*class_name || object_store_get(node_store(r->node), OBJECT_RUNTIME_CLASS, "", class_name))
+    if (!*class_name || find_runtime_class(r, class_name))
         return true;
     api_status_reply(r->exchange, API_FORBIDDEN,
                      &(struct api_subject){.resource = "pods", .name = meta_text(pod, "name")},
@@ -192,6 +210,7 @@ static void create_pod(struct api_request *r, struct json_t *pod)
         return;
     }
     json_free(causes);
+    add_overhead(r, pod);
     store_new_pod(r, pod, dry);
 }
 

@@ -6,8 +6,10 @@
 #include "clusters/embedded/exit_watch.h"
 #include "clusters/embedded/node_config.h"
 #include "clusters/embedded/oci_runtime.h"
+#include "clusters/embedded/oci_spec.h"
 #include "clusters/embedded/pod_bundle.h"
 #include "clusters/embedded/pod_files.h"
+#include "clusters/embedded/runtime_cpu.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -114,11 +116,25 @@ static void watch_companions(struct container_run *r, pid_t main_pid)
             used++;
 }
 
+static bool has_own_kernel(const struct container_run *r)
+{
+    return node_config_is_sandbox(&r->args.config->runtimes, r->runtime_class);
+}
+
+static int divide_cpu(const struct container_run *r, pid_t pid, struct err *err)
+{
+    struct oci_spec_cpu cpu = oci_spec_cpu(r->args.pod, r->args.container);
+
+    return runtime_cpu_divide(CGROUP_MOUNT, r->cgroup, &cpu, pid, err);
+}
+
 static void on_started(pid_t pid, const struct err *err, void *user)
 {
     struct container_run *r = user;
     struct err own = {.code = ERR_NONE};
 
+    if (!err && has_own_kernel(r) && divide_cpu(r, pid, &own) < 0)
+        err = &own;
     if (!err && exit_watch_start(r->args.loop, pid, on_exit_seen, r, &r->watch, &own) < 0)
         err = &own;
     if (!err && *r->runtime_class)
@@ -137,6 +153,10 @@ int container_run_start(struct container_run *r, struct err *err)
                                                    .cgroups_path = r->cgroup},
                               bundle, err);
 
+    if (rc == 0 && has_own_kernel(r)) {
+        struct oci_spec_cpu cpu = oci_spec_cpu(a->pod, a->container);
+        rc = runtime_cpu_make(CGROUP_MOUNT, r->cgroup, &cpu, err);
+    }
     if (rc < 0)
         return rc;
     r->log_fd = pod_files_open_log(a->dir, json_get_text(a->container, "name", ""));

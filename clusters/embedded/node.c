@@ -276,7 +276,8 @@ int node_make_objects(struct node *n, struct err *err)
         rc = make_namespace(n, n->config->sandbox_namespace, err);
     for (size_t i = 0; i < n->config->runtimes.count && rc == 0; i++)
         rc = object_store_put(n->store, OBJECT_RUNTIME_CLASS,
-                              node_object_runtime_class(n->config->runtimes.keys[i]), err);
+                              node_object_runtime_class(n->config, n->config->runtimes.keys[i]),
+                              err);
     node_events_of_node(n->events, "Starting", "Starting spillway-node.");
     timer_start(loop_world(n->loop), n->heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
     return rc;

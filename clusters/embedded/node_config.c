@@ -16,6 +16,11 @@ const struct config_key NODE_CONFIG_KEYS[] = {
     {"crun", CONFIG_TEXT, AT(crun), "crun", 0, 0, "the OCI runtime"},
     {"runtimes", CONFIG_TEXT_MAP, AT(runtimes), "", 0, 0,
      "other runtimes, by RuntimeClass: gvisor = path of runsc"},
+    {"overhead.cpu", CONFIG_MILLICPU, AT(overhead_millicpu), "250m", 0, 1000000000,
+     "CPU that a pod gets, and is counted with, beside what it asked for, when its RuntimeClass "
+     "brings a kernel of its own (runsc): overhead.podFixed"},
+    {"overhead.memory", CONFIG_BYTES, AT(overhead_memory), "128Mi", 0, INT64_C(1) << 50,
+     "memory of such a pod beside what it asked for"},
     {"nft", CONFIG_TEXT, AT(nft), "nft", 0, 0, "the nftables command"},
     {"cni.bin_dir", CONFIG_TEXT, AT(cni_bin_dir), "/usr/lib/cni", 0, 0,
      "where ptp and host-local are"},

@@ -12,6 +12,8 @@ struct node_config {
     const char *data_dir;
     const char *crun;
     struct config_map runtimes; /* RuntimeClass → program */
+    int64_t overhead_millicpu;  /* of those that bring a kernel of their own */
+    int64_t overhead_memory;
     const char *nft;
     const char *cni_bin_dir;
     const char *cni_pod_cidr;

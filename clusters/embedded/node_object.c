@@ -77,8 +77,22 @@ struct json_t *node_object_namespace(const char *name)
                       "status", "phase", "Active");
 }
 
-struct json_t *node_object_runtime_class(const char *name)
+static struct json_t *overhead(const struct node_config *c)
 {
-    return json_build("{s:s, s:s, s:{s:s}, s:s}", "apiVersion", "node.k8s.io/v1", "kind",
-                      "RuntimeClass", "metadata", "name", name, "handler", name);
+    char cpu[32], memory[32];
+
+    snprintf(cpu, sizeof cpu, "%lldm", (long long)c->overhead_millicpu);
+    snprintf(memory, sizeof memory, "%lld", (long long)c->overhead_memory);
+    return json_build("{s:s, s:s}", "cpu", cpu, "memory", memory);
+}
+
+struct json_t *node_object_runtime_class(const struct node_config *config, const char *name)
+{
+    struct json_t *class_object =
+        json_build("{s:s, s:s, s:{s:s}, s:s}", "apiVersion", "node.k8s.io/v1", "kind",
+                   "RuntimeClass", "metadata", "name", name, "handler", name);
+
+    if (node_config_is_sandbox(&config->runtimes, name))
+        json_set(class_object, "overhead", json_build("{s:o}", "podFixed", overhead(config)));
+    return class_object;
 }

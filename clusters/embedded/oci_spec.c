@@ -184,22 +184,52 @@ static struct json_t *mounts(const struct oci_spec_args *a)
     return list;
 }
 
-static struct json_t *cpu(const struct json_t *resources)
+/* What the pod has for its runtime beside what its container asked for: one cgroup holds both. */
+static int64_t overhead(const struct json_t *pod, const char *what, bool milli)
 {
-    struct json_t *j = json_new_object();
-    int64_t limit = 0, request = 0, shares = 0;
+    int64_t amount = 0;
 
-    if (container_check_quantity(json_at(resources, "limits", "cpu", NULL), true, &limit) &&
+    return container_check_quantity(json_at(pod, "spec", "overhead", what, NULL), milli, &amount)
+               ? amount
+               : 0;
+}
+
+static int64_t quota_us(int64_t millicpu)
+{
+    int64_t quota = millicpu * CPU_PERIOD_US / 1000;
+
+    return quota < CPU_QUOTA_LEAST ? CPU_QUOTA_LEAST : quota;
+}
+
+struct oci_spec_cpu oci_spec_cpu(const struct json_t *pod, const struct json_t *container)
+{
+    const struct json_t *wanted = json_get(container, "resources");
+    struct oci_spec_cpu out = {.period_us = CPU_PERIOD_US};
+    int64_t limit = 0, request = 0, extra = overhead(pod, "cpu", true);
+
+    if (container_check_quantity(json_at(wanted, "limits", "cpu", NULL), true, &limit) &&
         limit > 0) {
-        int64_t quota = limit * CPU_PERIOD_US / 1000;
-
-        json_set_int(j, "quota", quota < CPU_QUOTA_LEAST ? CPU_QUOTA_LEAST : quota);
-        json_set_int(j, "period", CPU_PERIOD_US);
+        out.quota_us = quota_us(limit + extra);
+        out.programs_quota_us = quota_us(limit);
     }
-    if (!container_check_quantity(json_at(resources, "requests", "cpu", NULL), true, &request))
+    if (!container_check_quantity(json_at(wanted, "requests", "cpu", NULL), true, &request))
         request = 0;
-    shares = request * 1024 / 1000;
-    json_set_int(j, "shares", shares < CPU_SHARES_LEAST ? CPU_SHARES_LEAST : shares);
+    out.shares = (request + extra) * 1024 / 1000;
+    if (out.shares < CPU_SHARES_LEAST)
+        out.shares = CPU_SHARES_LEAST;
+    return out;
+}
+
+static struct json_t *cpu(const struct oci_spec_args *a)
+{
+    struct oci_spec_cpu c = oci_spec_cpu(a->pod, a->container);
+    struct json_t *j = json_new_object();
+
+    if (c.quota_us > 0) {
+        json_set_int(j, "quota", c.quota_us);
+        json_set_int(j, "period", c.period_us);
+    }
+    json_set_int(j, "shares", c.shares);
     return j;
 }
 
@@ -220,10 +250,10 @@ static struct json_t *resources(const struct oci_spec_args *a)
                                   "rwm", "pids", "limit", (long long)a->pids);
     int64_t memory = 0;
 
-    json_set(j, "cpu", cpu(wanted));
+    json_set(j, "cpu", cpu(a));
     if (container_check_quantity(json_at(wanted, "limits", "memory", NULL), false, &memory) &&
         memory > 0)
-        json_set(j, "memory", memory_part(a, memory));
+        json_set(j, "memory", memory_part(a, memory + overhead(a->pod, "memory", false)));
     return j;
 }
 

@@ -31,6 +31,15 @@ struct oci_spec_args {
     int64_t open_files_hard; /* the node's own hard limit, for the same reason */
 };
 
+/* The pod's share of a processor, as a cgroup has it. */
+struct oci_spec_cpu {
+    int64_t quota_us;          /* 0: no limit */
+    int64_t programs_quota_us; /* without the pod's overhead */
+    int64_t period_us;
+    int64_t shares;
+};
+
+struct oci_spec_cpu oci_spec_cpu(const struct json_t *pod, const struct json_t *container);
 struct json_t *oci_spec_build(const struct oci_spec_args *a);
 /* The pod's annotation spillway.dev/pids, or the default when it is absent or no number from 1 to
  * 100000. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define START_FIELD 22 /* as the manual counts: the state is the third */
+
 bool process_stat_read(pid_t pid, struct process_stat *out)
 {
     char path[64], line[1000];
@@ -19,5 +21,8 @@ bool process_stat_read(pid_t pid, struct process_stat *out)
     if (!end || strlen(end) < 5)
         return false;
     *out = (struct process_stat){.state = end[2], .parent = (pid_t)strtol(end + 4, NULL, 10)};
+    for (int field = 3; end && field < START_FIELD; field++)
+        end = strchr(end + 2, ' ');
+    out->start_ticks = end ? strtoll(end, NULL, 10) : 0;
     return true;
 }

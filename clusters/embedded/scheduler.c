@@ -4,16 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct scheduler_amounts container_requests(const struct json_t *container)
+static struct scheduler_amounts read_amounts(const struct json_t *list)
 {
-    const struct json_t *requests = json_at(container, "resources", "requests", NULL);
     struct scheduler_amounts a = {0};
 
-    if (!container_check_quantity(json_get(requests, "cpu"), true, &a.millicpu))
+    if (!container_check_quantity(json_get(list, "cpu"), true, &a.millicpu))
         a.millicpu = 0;
-    if (!container_check_quantity(json_get(requests, "memory"), false, &a.memory_bytes))
+    if (!container_check_quantity(json_get(list, "memory"), false, &a.memory_bytes))
         a.memory_bytes = 0;
     return a;
+}
+
+static struct scheduler_amounts container_requests(const struct json_t *container)
+{
+    return read_amounts(json_at(container, "resources", "requests", NULL));
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -25,6 +29,7 @@ struct scheduler_amounts scheduler_requests(const struct json_t *pod)
 {
     const struct json_t *init = json_at(pod, "spec", "initContainers", NULL);
     const struct json_t *containers = json_at(pod, "spec", "containers", NULL);
+    struct scheduler_amounts overhead = read_amounts(json_at(pod, "spec", "overhead", NULL));
     struct scheduler_amounts sum = {.pods = 1};
 
     for (size_t i = 0; i < json_count(containers); i++) {
@@ -39,6 +44,8 @@ struct scheduler_amounts scheduler_requests(const struct json_t *pod)
         sum.millicpu = larger(sum.millicpu, a.millicpu);
         sum.memory_bytes = larger(sum.memory_bytes, a.memory_bytes);
     }
+    sum.millicpu += overhead.millicpu;
+    sum.memory_bytes += overhead.memory_bytes;
     return sum;
 }
 

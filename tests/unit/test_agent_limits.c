@@ -14,6 +14,9 @@ static void defaults_and_what_is_given(void **state)
     assert_int_equal(l.pids, 7);
     assert_int_equal(l.execution_max_ms, 20000);
     assert_int_equal(l.executions_max, 4);
+    assert_int_equal(l.memory_bytes, INT64_MAX); /* none that we know of */
+    assert_int_equal(agent_limits_parse(&l, "{\"memory_bytes\":67108864}", &err), 0);
+    assert_int_equal(l.memory_bytes, 67108864);
 }
 
 static void nonsense_is_refused(void **state)

@@ -111,6 +111,28 @@ static void limits(void **state)
     json_free(s);
 }
 
+static void overhead_is_beside_the_limits(void **state)
+{
+    struct json_t *c = json_build("{s:{s:{s:s},s:{s:s}}}", "resources", "limits", "cpu", "500m",
+                                  "requests", "cpu", "250m");
+    struct json_t *pod =
+        json_build("{s:{s:{s:s,s:s}}}", "spec", "overhead", "cpu", "250m", "memory", "1Mi");
+    struct oci_spec_cpu cpu = oci_spec_cpu(pod, c);
+
+    (void)state;
+    assert_int_equal(cpu.quota_us, 75000);
+    assert_int_equal(cpu.programs_quota_us, 50000);
+    assert_int_equal(cpu.shares, 512);
+    json_remove(json_get(pod, "spec"), "overhead");
+    cpu = oci_spec_cpu(pod, c);
+    assert_int_equal(cpu.quota_us, 50000);
+    assert_int_equal(cpu.programs_quota_us, 50000);
+    json_remove(json_get(c, "resources"), "limits");
+    assert_int_equal(oci_spec_cpu(pod, c).quota_us, 0);
+    json_free(c);
+    json_free(pod);
+}
+
 static void mounts(void **state)
 {
     struct json_t *s = spec_of("{\"command\":[\"/a\"]}");
@@ -179,9 +201,13 @@ static void hostnames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walls),     cmocka_unit_test(container_wins_over_pod),
-        cmocka_unit_test(limits),    cmocka_unit_test(mounts),
-        cmocka_unit_test(pids),      cmocka_unit_test(rlimits_stay_below_the_nodes),
+        cmocka_unit_test(walls),
+        cmocka_unit_test(container_wins_over_pod),
+        cmocka_unit_test(overhead_is_beside_the_limits),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(mounts),
+        cmocka_unit_test(pids),
+        cmocka_unit_test(rlimits_stay_below_the_nodes),
         cmocka_unit_test(hostnames),
     };
 

@@ -17,7 +17,8 @@ static void stat_lines(void **state)
     assert_true(p.over);
     const char *bad[] = {"",           "x",       "12",
                          "12 (a",      "12 (a)",  "12 (a) S",
-                         "12 (a) S x", "(a) S 1", "99999999999999 (a) S 1"};
+                         "12 (a) S x", "(a) S 1", "99999999999999 (a) S 1",
+                         "0 (a) S 1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(process_tree_parse(slice_of(bad[i]), &p));
 }

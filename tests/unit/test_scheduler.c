@@ -19,6 +19,11 @@ static void requests(void **state)
     assert_int_equal(a.millicpu, 1000); /* the init container's is larger */
     assert_int_equal(a.memory_bytes, 64 << 20);
     assert_int_equal(a.pods, 1);
+    json_set(json_get(p, "spec"), "overhead",
+             json_build("{s:s,s:s}", "cpu", "250m", "memory", "1Mi"));
+    a = scheduler_requests(p);
+    assert_int_equal(a.millicpu, 1250);
+    assert_int_equal(a.memory_bytes, 65 << 20);
     json_free(p);
 }
 

@@ -26,6 +26,7 @@ GATEWAY_PORT = 8001
 ADMIN_PORT = 9001
 NAMESPACE = "sandboxes"
 START_SECONDS = 60
+OWN_KERNEL = {"cpu": "250m", "memory": "128Mi"}  # what runsc needs beside the sandbox, docs/embedded-node.md
 
 
 def yaml_of(value, indent=0):
@@ -86,6 +87,7 @@ class Gateway:
         }
         if site.runtime:
             settings["runtime_class"] = site.runtime.partition("=")[0]
+            settings["overhead"] = overhead(site.runtime)
         if site.cold:
             settings["agent"] = {"warm": False}
         for section, values in site.node.gateway_settings().items():
@@ -102,6 +104,11 @@ class Gateway:
     def state(self):
         return {"name": self.name, "pid": self.program.pid, "url": f"http://127.0.0.1:{self.port}",
                 "admin_url": f"http://127.0.0.1:{self.admin_port}"}
+
+
+def overhead(runtime):
+    """The node adds it to pods, the gateways count with it."""
+    return OWN_KERNEL if Path(runtime.partition("=")[2]).name.startswith("runsc") else {"cpu": "0", "memory": "0"}
 
 
 class Node:
@@ -129,7 +136,7 @@ class Node:
             # Slots are pods: CPU and memory are there for as many sandboxes of twice the usual size.
             "capacity": {"cpu": str(slots), "memory": f"{slots * 768}Mi", "pods": slots},
             "exit": {"remove_pods": True},
-            **({"runtimes": {name: program}} if name else {}),
+            **({"runtimes": {name: program}, "overhead": overhead(site.runtime)} if name else {}),
         }
 
     def gateway_settings(self):
