@@ -75,6 +75,30 @@ def open_loop(client, session, language, per_second, seconds):
     return {**spread(served), "per_second": per_second, "sent_late": late, "refused": len(taken) - len(served)}
 
 
+def crowd(client, clients, runs):
+    """So many clients at once, each with a session of its own in which it runs one thing after the other."""
+    names = [f"crowd-{clients}-{index}" for index in range(clients)]
+    for name in names:
+        create(client, name)
+    for name in names:
+        wait_ready(client, name)
+    time.sleep(2 + clients / 2)  # so many interpreters start
+
+    def one(name):
+        taken = []
+        for _ in range(runs):
+            begun = time.perf_counter()
+            run_once(client, name, "python", timeout_seconds=60)
+            taken.append(time.perf_counter() - begun)
+        return taken
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        taken = [value for each in pool.map(one, names) for value in each]
+    for name in names:
+        client.delete(f"/{name}")
+    return spread(taken)
+
+
 def cold(client, count, burst, environment=None):
     """Create → ready → first result, one after the other and `burst` at once."""
     body = {"environment": environment} if environment else {}

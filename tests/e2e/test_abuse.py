@@ -161,7 +161,9 @@ def test_a_million_files_stay_within_the_sessions_memory(make_session, record_pr
 def test_processor_hogs_get_their_share_and_no_more(site, make_session, record_property):
     hogs = [make_session(cleanup="idle", resources={"cpu": "250m"}) for _ in range(3)]
     neighbour = make_session(cleanup="idle")
-    pids = [containers.process_of(site.node().pod(hog.id)["metadata"]["uid"]) for hog in hogs]
+    pods = [site.node().pod(hog.id) for hog in hogs]
+    pids = [containers.process_of(pod["metadata"]["uid"]) for pod in pods]
+    overhead = int(pods[0]["spec"].get("overhead", {}).get("cpu", "0m").removesuffix("m")) / 1000  # of a runtime with its own kernel
     running = [hog.submit("import os\nfor _ in range(5):\n    os.fork()\nwhile True: pass", timeout_seconds=12) for hog in hogs]
     with answers_right(neighbour) as times:
         time.sleep(2)  # the share of what was saved up is spent
@@ -171,8 +173,8 @@ def test_processor_hogs_get_their_share_and_no_more(site, make_session, record_p
         shares = [(used_ns(pid) - one) / 1e9 / elapsed for pid, one in zip(pids, before)]
     record_property("A7 shares of 0.25", " ".join(f"{share:.3f}" for share in shares))
     record_property("A7 neighbour's run, median s", round(sorted(times)[len(times) // 2], 4))
-    assert all(share <= 0.25 * 1.1 for share in shares), shares
-    assert [hog.final_through_silence(execution)["status"] for hog, execution in zip(hogs, running)] == ["timeout"] * 3
+    assert all(share <= (0.25 + overhead) * 1.1 for share in shares), shares
+    assert [hog.final(execution)["status"] for hog, execution in zip(hogs, running)] == ["timeout"] * 3
 
 
 def used_ns(pid):

@@ -200,12 +200,19 @@ def test_the_agent_cannot_be_killed_or_slowed_from_inside(make_session):
     assert session.run("print('alive')")["stdout"] == "alive\n"
 
 
+def assert_bomb_is_over(session, execution):
+    if OWN_KERNEL:  # every fork it refuses costs that kernel the whole work: the agent beside it answers late; and copies take more memory
+        assert session.final_through_silence(execution)["status"] in ("timeout", "oom")
+    else:
+        assert session.final(execution)["status"] == "timeout"
+
+
 def test_a_fork_bomb_stays_inside_and_ends_with_its_time_out(site, make_session):
     session, neighbour = make_session(cleanup="idle"), make_session(cleanup="idle")
     bomb = session.submit("import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n"
                           "        time.sleep(0.01)", timeout_seconds=2)
     assert neighbour.run("print('quiet')")["stdout"] == "quiet\n"
-    assert session.final(bomb)["status"] == "timeout"
+    assert_bomb_is_over(session, bomb)
     count = session.run("ls -d /proc/[0-9]* | wc -l", "bash")
     assert int(count["stdout"]) < 10, "processes survived the time-out"
 
@@ -213,8 +220,7 @@ def test_a_fork_bomb_stays_inside_and_ends_with_its_time_out(site, make_session)
 def test_memory_beyond_the_limit_ends_the_run_not_the_session(make_session):
     session = make_session(cleanup="idle", resources={"memory": "64Mi"})
     answer = session.run("x = []\nwhile True:\n    x.append(bytearray(8 << 20))", timeout_seconds=30)
-    # In gVisor the host's kernel kills what holds the run's memory, and its counter is not seen from inside.
-    assert answer["status"] in (("killed", "oom", "failed") if OWN_KERNEL else ("oom", "failed")), answer
+    assert answer["status"] in ("oom", "failed"), answer
     assert session.run("print('alive')")["stdout"] == "alive\n"
 
 

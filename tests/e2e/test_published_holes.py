@@ -7,6 +7,7 @@ import os
 import pytest
 
 from harness import problems
+from harness.own_kernel import OWN_KERNEL
 
 BOUNDARY = "holes"
 OUTSIDE = ("/etc/passwd", "/etc/shadow", "/spillway/agent", "/spillway/languages.yaml", "/proc/1/environ", "/proc/1/mem", "/proc/self/fd/0")
@@ -130,11 +131,8 @@ def test_piston_fork(hostile, neighbour):
     bomb = hostile.submit("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", timeout_seconds=3)
     assert neighbour.run("print('quiet')")["stdout"] == "quiet\n"
     end = hostile.final_through_silence(bomb)["status"]
-    if os.environ.get("SPILLWAY_E2E_RUNTIME") and end == "lost":  # gVisor's own threads count too: the whole sandbox ends, and that is said
-        assert hostile.wait_ended()["status"] == "error"
-    else:
-        assert end == "timeout"
-        assert hostile.run("print('alive')")["stdout"] == "alive\n"
+    assert end in (("timeout", "oom") if OWN_KERNEL else ("timeout",))  # there a copy has more memory of its own
+    assert hostile.run("print('alive')")["stdout"] == "alive\n"
 
 
 def test_piston_multi_request(hostile, neighbour):

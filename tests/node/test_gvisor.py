@@ -46,8 +46,12 @@ def test_it_is_another_kernel(node):
     made = node.wait_phase("inside", "Running", seconds=SLOW_START_S)
     node.wait(lambda: "gvisor" in node.read_log("inside"), 20, "the log")
     assert made["status"]["podIP"]
-    assert node.cgroup_file("memory", made, "memory.limit_in_bytes") == str(512 << 20)
-    assert node.cgroup_file("cpu", made, "cpu.cfs_quota_us") == "50000"
+    overhead = classes["items"][0]["overhead"]["podFixed"]
+    assert overhead == made["spec"]["overhead"] == {"cpu": "250m", "memory": str(128 << 20)}
+    assert node.cgroup_file("memory", made, "memory.limit_in_bytes") == str(512 + 128 << 20)
+    assert node.cgroup_file("cpu", made, "cpu.cfs_quota_us") == "75000"
+    assert node.cgroup_file("cpu", made, "programs/cpu.cfs_quota_us") == "50000"
+    assert len(node.cgroup_file("cpu", made, "programs/cgroup.procs").split()) >= 1
     assert int(node.cgroup_file("pids", made, "pids.max")) > 128
     assert len(node.cgroup_file("memory", made, "cgroup.procs").split()) >= 2
     node.delete("inside")
@@ -135,7 +139,7 @@ def agent(make_node, python_root):
     made["spec"]["volumes"][1]["emptyDir"]["sizeLimit"] = "64Mi"
     made["metadata"]["annotations"]["spillway.dev/pids"] = "64"
     env = {"SPILLWAY_SESSION_ID": "walls", "SPILLWAY_EPOCH": EPOCH, "SPILLWAY_TOKEN_SHA256": hashlib.sha256(TOKEN.encode()).hexdigest(),
-           "SPILLWAY_LIMITS": '{"pids": 64}'}
+           "SPILLWAY_LIMITS": json.dumps({"pids": 64, "memory_bytes": 512 << 20, "workspace_bytes": 64 << 20})}
     made["spec"]["containers"][0]["env"] = [{"name": k, "value": v} for k, v in env.items()]
     assert node.create(made).status == 201
     agent = Agent(node, node.wait_phase("walls", "Running", seconds=SLOW_START_S)["status"]["podIP"])
@@ -199,8 +203,48 @@ try:
         made += 1
 except BlockingIOError:
     print(made)"""
-    assert 30 < int(agent.run("python", bomb)["stdout"]) < 64
-    assert agent.run("bash", "echo still")["stdout"] == "still\n"
+    for _ in range(4):  # while they die, /proc shows some of them as number 0: the agent once took that for itself
+        assert 30 < int(agent.run("python", bomb)["stdout"]) < 64
+        assert agent.run("bash", "echo still")["stdout"] == "still\n"
+
+
+def test_orphans_are_reaped(agent):
+    code = "import os\nfor i in range(40):\n    if os.fork() == 0:\n        os.fork()\n        os._exit(0)\n    os.wait()\n"
+    assert agent.run("python", code)["status"] == "completed"
+    zombies = "n=0; for p in /proc/[0-9]*; do read -r _ _ s _ < $p/stat 2>/dev/null && [ $s = Z ] && n=$((n+1)); done; echo $n"
+    assert int(agent.run("bash", zombies)["stdout"]) <= 1
+
+
+HOG = """
+taken = []
+while True:
+    taken.append(bytearray(%d << 20))"""
+
+
+def test_the_agent_keeps_the_limit_of_memory(agent):
+    for step in (1, 8):
+        assert agent.run("python", HOG % step)["status"] == "oom"
+        assert agent.run("bash", "echo still")["stdout"] == "still\n"
+    nearly = agent.run("python", "taken = bytearray(400 << 20)\nlen(taken) >> 20")
+    assert (nearly["status"], nearly["result"]) == ("completed", "400")
+    assert agent.run("bash", "head -c 60000000 /dev/zero > /workspace/full; stat -c %s /workspace/full")["stdout"] == "60000000\n"
+    assert agent.run("python", "taken = bytearray(480 << 20)\nlen(taken)")["status"] == "oom"  # files are memory too
+
+
+def test_one_process_is_killed_for_memory_and_its_parent_lives(agent):
+    seen = agent.run("python", f"import subprocess, sys\ndone = subprocess.run([sys.executable, '-c', {HOG % 8!r}])\ndone.returncode")
+    assert (seen["status"], seen["result"]) == ("completed", "-9"), seen
+
+
+def test_processor_hogs_leave_the_agent_its_turn(agent):
+    """Without a share of its own it answered after seconds, or not at all."""
+    agent.call("POST", "/v1/exec/python", {"code": "import os\nfor _ in range(5):\n    os.fork()\nwhile True: pass", "timeout_seconds": 20})
+    for _ in range(20):
+        assert agent.call("GET", "/v1/health")["status"] == "ok"
+    node = agent.node
+    made = node.get("walls").json
+    inside, all_of_it = ({int(pid) for pid in node.cgroup_file("cpu", made, name).split()} for name in ("programs/cgroup.procs", "cgroup.procs"))
+    assert len(inside) > 32 and len(all_of_it) < 12
 
 
 def test_it_may_answer_and_not_ask(agent):
