@@ -234,10 +234,21 @@ static int find_tenant(struct request *r, const struct http_head *head, struct e
     return r->tenant ? 0 : -ERR_UNAUTHORIZED;
 }
 
+/* A body that was packed would be taken for what it is not. */
+static int check_coding(const struct request *r, const struct http_head *head, struct err *err)
+{
+    struct slice coding = http_head_get(head, "Content-Encoding");
+    if (!http_exchange_has_body(r->x) || !coding.at || slice_eq_nocase(coding, "identity"))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "bodies come without a Content-Encoding");
+}
+
 static int check(struct request *r, struct slice path_id, unsigned needs, struct err *err)
 {
     const struct http_head *head = http_exchange_head(r->x);
     int rc = needs & REQUEST_TENANT ? read_ids(r, head, path_id, err) : 0;
+    if (rc == 0)
+        rc = check_coding(r, head, err);
     if (rc < 0)
         return rc;
     if (needs & (REQUEST_TENANT | REQUEST_SITE))

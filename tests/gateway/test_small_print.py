@@ -50,6 +50,15 @@ def test_bodies_that_are_json_say_so(world, form):
         assert gateway.post(f"{form}/extend", b'{"timeout_seconds":60}', fields={"Content-Type": kind}).status == 200
 
 
+@pytest.mark.parametrize("path", ["/s", "/s/exec/python", "/s/files/upload", "/s/extend", "/api/run"])
+def test_packed_bodies_are_refused(world, path):
+    gateway = world.gateway()
+    world.ready(gateway, "s")
+    answer = gateway.post(path, b"x", fields={"Content-Encoding": "gzip"})
+    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+    assert gateway.post("/s/extend", {"timeout_seconds": 60}, fields={"Content-Encoding": "identity"}).status == 200
+
+
 @pytest.mark.parametrize("form", ["/s", "/api/v1/sessions/s"])
 def test_the_synchronous_call_has_both_forms(world, form):
     gateway = world.gateway()

@@ -1,5 +1,6 @@
 """What clients and gateways may rely on from the front door."""
 import json
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -87,6 +88,14 @@ def test_reserved_words_are_no_ids(front, path):
 def test_nothing_is_rewritten(front, target):
     _, seen = front.ask("GET", target)
     assert seen["target"] == target
+
+
+def test_http_1_0_needs_no_host(front):
+    """As some health checks ask; what the gateway gets is HTTP/1.1 and has one."""
+    with socket.create_connection(("127.0.0.1", front.port), 20) as connection, connection.makefile("rb") as stream:
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        answer = stream.read()
+    assert answer.startswith(b"HTTP/1.1 200") and b'"host": "spillway"' in answer
 
 
 def test_forged_fields_are_removed(front):
