@@ -149,9 +149,13 @@ int event_stream_seek(const struct event_source *s, int64_t last, struct event_c
                       struct err *err)
 {
     const struct event_journal *j = s->journal;
-    size_t told = (size_t)last, behind = s->result.ended ? events_behind(s->result.meta) : 0;
+    size_t told = (size_t)last, all = j->count;
     *out = (struct event_cursor){0};
-    if (last < 0 || told > j->count + behind)
+    if (s->result.ended) {
+        all += events_behind(s->result.meta);
+        told = told < all ? told : all; /* nothing follows, whatever the client saw elsewhere */
+    }
+    if (last < 0 || told > all)
         return err_set(err, ERR_INVALID_ARGUMENT, "there is no event %" PRId64 " yet", last);
     while (out->entry < j->count && out->entry < told) {
         int64_t entry = j->entries[out->entry++];
@@ -166,9 +170,10 @@ int event_stream_last(struct slice field, int64_t *last, struct err *err)
 {
     *last = 0;
     for (size_t i = 0; i < field.len; i++) {
-        if (field.at[i] < '0' || field.at[i] > '9' || *last > INT32_MAX)
+        if (field.at[i] < '0' || field.at[i] > '9')
             return err_set(err, ERR_INVALID_ARGUMENT, "Last-Event-ID must be the id of an event");
-        *last = *last * 10 + (field.at[i] - '0');
+        if (*last <= INT32_MAX) /* beyond every event; larger is no other */
+            *last = *last * 10 + (field.at[i] - '0');
     }
     return 0;
 }

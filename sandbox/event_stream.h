@@ -41,8 +41,8 @@ enum event_step event_stream_next(const struct event_source *s, struct event_cur
                                   struct buf *out);
 /* Every event was told, and it has ended. Needs meta. */
 bool event_stream_is_finished(const struct event_source *s, const struct event_cursor *c);
-/* Behind the event `last`; 0 is the beginning. ERR_INVALID_ARGUMENT when there is no such event
- * (yet). */
+/* Behind the event `last`; 0 is the beginning. Behind the end of what has ended nothing follows;
+ * ERR_INVALID_ARGUMENT when there is no such event yet. */
 int event_stream_seek(const struct event_source *s, int64_t last, struct event_cursor *out,
                       struct err *err) CHECK_RESULT;
 /* The field Last-Event-ID; 0 when there is none. ERR_INVALID_ARGUMENT. */
