@@ -1,6 +1,7 @@
 """nginx with a rendered configuration in front of three scripted gateways."""
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ class Front:
     def __init__(self, sites=None):
         self.gateways = [ScriptedGateway(name) for name in ("a", "b", "c")]
         self.directory = tempfile.mkdtemp(prefix="spillway-nginx-test-")
+        os.chmod(self.directory, 0o711)  # the workers, who are nobody, keep long bodies below it
         self.port = free_port()
         self.configuration = Path(self.directory) / "nginx.conf"
         self.spec = {"directory": self.directory, "listen": [f"127.0.0.1:{self.port}"]}

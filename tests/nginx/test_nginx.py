@@ -1,4 +1,5 @@
 """What clients and gateways may rely on from the front door."""
+import http.client
 import json
 import socket
 import subprocess
@@ -120,6 +121,19 @@ def test_admin_paths_are_not_public(front, path):
         pytest.fail("an internal path is served")
     problem(answer, body, 404, "not_found")
     assert not any(gateway.seen for gateway in front.gateways)
+
+
+@pytest.mark.parametrize("size", [100, 100_000, 1_500_000])
+@pytest.mark.parametrize("path", ["/x/exec/python", "/x/exec/python?wait=5", "/api/v1/sessions/x/execute", "/x/files/upload", "/x/contexts", "/x"])
+def test_an_early_answer_arrives_and_the_connection_goes_on_or_says_close(front, path, size):
+    for gateway in front.gateways:
+        gateway.mode = "early"
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=30)
+    for _ in range(3):
+        connection.request("POST", path, body=b"x" * size)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (409, b"{}")
+    connection.close()
 
 
 def test_a_dead_gateway_is_passed_over(front):
