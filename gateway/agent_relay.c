@@ -104,7 +104,6 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
                                       .headers = fields,
                                       .header_count = 1,
                                       .head_ms = how->head_ms,
-                                      .answer_ms = how->answer_ms,
                                       .total_ms = how->total_ms,
                                       .body_max = how->body_max};
     r->body_taken = true;

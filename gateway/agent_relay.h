@@ -6,7 +6,6 @@ struct agent_relay {
     enum http_method method;
     const char *target; /* path?query at the agent */
     int64_t head_ms;
-    int64_t answer_ms; /* as in relay.h */
     int64_t total_ms;
     int64_t body_max;
     bool is_exec;            /* the answer's fields say what was submitted */

@@ -28,8 +28,7 @@
 
 #define HEAD_SLACK_MS 10000 /* beyond the wait that the client asked for */
 #define HELD_MAX      ((int64_t)64 * 1024)
-#define OTHERS_END_MS 1500  /* for the gateway that asked for a session's end to end it */
-#define BODY_MS       60000 /* for a body that comes slowly */
+#define OTHERS_END_MS 1500 /* for the gateway that asked for a session's end to end it */
 
 static void proceed(struct request *r);
 static void wait_ready(struct request *r);
@@ -50,9 +49,8 @@ static void submit_relay(struct request *r, struct session *s)
     snprintf(target, sizeof(target), "/v1/exec/%s?wait=%lld", r->language, (long long)r->wait_s);
     const struct agent_relay how = {.method = HTTP_METHOD_POST,
                                     .target = target,
-                                    .head_ms = BODY_MS + r->wait_s * 1000 + HEAD_SLACK_MS,
-                                    .answer_ms = answer_ms(r),
-                                    .total_ms = BODY_MS + r->wait_s * 1000 + 2 * HEAD_SLACK_MS,
+                                    .head_ms = answer_ms(r),
+                                    .total_ms = answer_ms(r) + HEAD_SLACK_MS,
                                     .body_max = EXEC_BODY_MAX,
                                     .is_exec = true};
     agent_relay_start(r, s, &how);

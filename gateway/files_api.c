@@ -6,7 +6,7 @@
 
 #define READY_MS    3000
 #define ANSWER_MS   5000
-#define UPLOAD_MS   70000  /* the server ends bodies that take longer than its 60 s */
+#define UPLOAD_MS   30000  /* behind the last byte of the body, which the server times */
 #define DOWNLOAD_MS 600000 /* a client that stops taking is cut much earlier */
 
 void files_api_upload(struct http_exchange *x, const struct http_route_match *m, void *user)

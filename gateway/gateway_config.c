@@ -116,6 +116,9 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"limits.code", CONFIG_BYTES, LIMIT(code_bytes), "1Mi", KI, 16 * MI, "longest code"},
     {"limits.upload", CONFIG_BYTES, LIMIT(upload_bytes), "10Mi", KI, 64 * GI,
      "largest file that can be uploaded"},
+    {"limits.body_rate", CONFIG_BYTES, LIMIT(body_rate), "64Ki", KI, GI,
+     "bytes a second that a request's body must bring, behind its first 60 s: what comes more "
+     "slowly is 408. At the default a file of 10 MiB may take 220 s"},
     {"limits.create_body", CONFIG_BYTES, LIMIT(create_body_bytes), "64Ki", KI, 64 * KI,
      "longest body of a create request"},
     {"limits.tombstone", CONFIG_DURATION_MS, LIMIT(tombstone_ms), "1h", 1000, 168 * HOUR,

@@ -16,6 +16,7 @@ struct gateway_limits {
     int64_t idle_ms, linger_ms;
     int64_t ready_wait_ms, start_ms, setup_ms, wait_max_ms;
     int64_t output_bytes, code_bytes, create_body_bytes, upload_bytes;
+    int64_t body_rate; /* bytes a second */
     int64_t tombstone_ms, tombstones;
     int64_t record_cache_bytes;
     int64_t executions;

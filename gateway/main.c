@@ -42,6 +42,7 @@ static int open_servers(struct program *p, struct err *err)
 {
     struct http_server_conf conf = HTTP_SERVER_CONF_DEFAULT;
     conf.connections_max = (unsigned)p->g.conf.limits.connections;
+    conf.body_rate = p->g.conf.limits.body_rate;
     conf.server_name = "api";
     p->api = http_server_new(p->g.loop, &conf, api_serve, &p->g);
     conf.server_name = "admin";

@@ -250,6 +250,7 @@ static struct json_t *limits_of(const struct gateway *g, const struct session_re
     json_set_int(j, "memory_bytes", memory_of(g, req->spec.memory_bytes, req->spec.disk_bytes));
     json_set_int(j, "workspace_bytes", req->spec.disk_bytes);
     json_set_int(j, "upload_bytes", l->upload_bytes);
+    json_set_int(j, "body_rate", l->body_rate);
     json_set_int(j, "setup_ms", l->setup_ms);
     json_set_bool(j, "warm", g->conf.agent_warm);
     return j;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #define CALL_MS        7000 /* less than nginx waits: who can say what happened answers */
-#define BODY_MS        60000
 #define STDIN_BODY_MAX ((int64_t)1024 * 1024)
 #define LOST_MS        1000 /* for every gateway to store what it knew of a lost session */
 #define LOST_EVERY_MS  100
@@ -219,8 +218,8 @@ static void stdin_fresh(struct request *r)
     }
     const struct agent_relay how = {.method = HTTP_METHOD_POST,
                                     .target = target,
-                                    .head_ms = BODY_MS,
-                                    .total_ms = BODY_MS,
+                                    .head_ms = CALL_MS,
+                                    .total_ms = CALL_MS,
                                     .body_max = STDIN_BODY_MAX};
     agent_relay_start(r, r->s, &how);
 }

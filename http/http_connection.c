@@ -164,7 +164,7 @@ static void on_head(struct http_parser *p, const struct http_head *head, void *u
     c->keep = head->keep_alive;
     c->head_ready = true;
     c->head_timed = false;
-    c->body_left_ms = c->server->conf.body_ms;
+    c->body_spent_ms = 0;
     fsm_move(&x->body, HTTP_BODY_UNASKED);
     http_parser_pause(p); /* the handler runs before any byte of the body is looked at */
 }
@@ -317,7 +317,14 @@ void http_connection_body_clock(struct http_connection *c, bool running)
     if (running)
         c->phase_since = now_ms(c);
     else
-        c->body_left_ms -= now_ms(c) - c->phase_since;
+        c->body_spent_ms += now_ms(c) - c->phase_since;
+}
+
+static int64_t body_deadline(const struct http_connection *c)
+{
+    const struct http_server_conf *conf = &c->server->conf;
+    int64_t earned_ms = c->x.body_bytes * 1000 / conf->body_rate;
+    return c->phase_since + conf->body_ms + earned_ms - c->body_spent_ms;
 }
 
 static int64_t read_deadline(struct http_connection *c)
@@ -333,7 +340,7 @@ static int64_t read_deadline(struct http_connection *c)
     case HTTP_BODY_NONE:
         return c->phase_since + (c->head_timed ? conf->header_ms : conf->idle_ms);
     case HTTP_BODY_READING:
-        return c->phase_since + c->body_left_ms;
+        return body_deadline(c);
     case HTTP_BODY_DISCARD:
         return c->phase_since + DISCARD_MS;
     default:

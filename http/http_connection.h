@@ -113,7 +113,7 @@ struct http_connection {
 
     struct http_deadline deadline; /* the nearest of those below */
     int64_t phase_since; /* of the phase whose deadline runs: idle, head, body, discard, silence */
-    int64_t body_left_ms;
+    int64_t body_spent_ms; /* reading the body, before this phase */
     bool head_timed;
     int64_t write_since;
     int64_t linger_until;

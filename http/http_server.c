@@ -17,6 +17,7 @@ const struct http_server_conf HTTP_SERVER_CONF_DEFAULT = {
     .limits = {.header_bytes = (size_t)32 * 1024, .headers = 100, .target_bytes = (size_t)8 * 1024},
     .header_ms = 10000,
     .body_ms = 60000,
+    .body_rate = (int64_t)64 * 1024,
     .idle_ms = 75000,
     .write_ms = 30000,
     .connections_max = 10000,

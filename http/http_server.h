@@ -8,9 +8,10 @@
  *            replies to a client that is gone go nowhere. So an exchange pointer is safe to
  *            keep across asynchronous calls until the handler ends it, and never after.
  * Loop:      all on the loop. No callback runs before the call that asked for it returned.
- * Deadlines: header_ms for the whole head from its first byte, body_ms for the whole body while
- *            it is being read (time spent paused by us does not count), idle_ms between
- *            requests, write_ms without progress of a reply. Total, not per read. */
+ * Deadlines: header_ms for the whole head from its first byte, idle_ms between requests, write_ms
+ *            without progress of a reply. The whole body has body_ms, and as much more as what
+ *            came of it takes at body_rate, so that who sends steadily gets through and who drips
+ *            does not; time spent paused by us does not count. Total, not per read. */
 #pragma once
 #include "base/err.h"
 #include "base/loop.h"
@@ -25,12 +26,14 @@ struct http_server_conf {
     struct http_limits limits;
     int64_t header_ms;
     int64_t body_ms;
+    int64_t body_rate; /* bytes a second; above 0 */
     int64_t idle_ms;
     int64_t write_ms;
     unsigned connections_max; /* beyond: answered 503 and closed */
     const char *server_name;  /* for the log */
 };
-extern const struct http_server_conf HTTP_SERVER_CONF_DEFAULT; /* 10 s, 60 s, 75 s, 30 s, 10000 */
+extern const struct http_server_conf
+    HTTP_SERVER_CONF_DEFAULT; /* 10 s, 60 s, 64 KiB/s, 75 s, 30 s, 10000 */
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_conf *conf,
                                     http_handler_f *handler, void *user) CHECK_RESULT;

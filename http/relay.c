@@ -17,7 +17,6 @@ struct relay {
     struct upstream_call *call;
     const struct relay_events *events;
     void *user;
-    int64_t answer_ms;
     int64_t body_max;
     int64_t body_bytes;
     int64_t answer_left; /* -1: unknown */
@@ -132,8 +131,6 @@ static void on_request_end(struct http_exchange *x, const struct err *err, void 
     (void)x;
     if (err == NULL) {
         upstream_body_end(r->call);
-        if (r->answer_ms > 0)
-            upstream_answer_within(r->call, r->answer_ms);
         return;
     }
     struct err copy = *err; /* it lives in the exchange, which ends */
@@ -246,7 +243,6 @@ void relay_start(struct http_exchange *x, struct upstream *u, const struct upstr
     r->x = x;
     r->events = events;
     r->user = user;
-    r->answer_ms = req->answer_ms;
     r->body_max = req->body_max;
     r->answer_left = -1;
     if (start_call(r, u, target, req) < 0) {

@@ -14,8 +14,7 @@ struct relay_request {
     struct slice target;               /* path?query at the upstream */
     const struct http_header *headers; /* added to what passes from the client */
     unsigned header_count;
-    int64_t head_ms;   /* until the answer's head, from the start: the upload counts */
-    int64_t answer_ms; /* until the answer's head, from the upload's end; 0: head_ms alone */
+    int64_t head_ms; /* both as in upstream.h: from the last byte of a body */
     int64_t total_ms;
     int64_t body_max; /* of the request; beyond: 413 */
 };

@@ -223,6 +223,12 @@ static int64_t deadline_after(struct upstream *u, int64_t ms)
     return ms > 0 ? world_now_ms(u->world) + ms : HTTP_DEADLINE_NONE;
 }
 
+void upstream_call_begin(struct upstream_call *call)
+{
+    call->head_at = deadline_after(call->target->pool, call->head_ms);
+    call->total_at = deadline_after(call->target->pool, call->total_ms);
+}
+
 static struct upstream_call *call_new(struct upstream_target_pool *t,
                                       const struct upstream_request *req,
                                       const struct upstream_events *events, void *user)
@@ -234,8 +240,9 @@ static struct upstream_call *call_new(struct upstream_target_pool *t,
     call->body_open = req->body_streamed;
     call->no_reply_body = req->method == HTTP_METHOD_HEAD;
     call->idempotent = req->method == HTTP_METHOD_GET && !req->body_streamed && req->body.len == 0;
-    call->head_at = deadline_after(t->pool, req->head_ms);
-    call->total_at = deadline_after(t->pool, req->total_ms);
+    call->head_ms = req->head_ms;
+    call->total_ms = req->total_ms;
+    upstream_call_begin(call);
     buf_init(&call->head, HEAD_MAX);
     buf_init(&call->body, BODY_MAX);
     write_head(call, req);
@@ -277,15 +284,6 @@ int upstream_start(struct upstream *u, const struct upstream_target *target,
     return 0;
 }
 
-void upstream_answer_within(struct upstream_call *call, int64_t ms)
-{
-    int64_t at = deadline_after(call->target->pool, ms);
-    if (at < call->head_at)
-        call->head_at = at;
-    if (call->conn != NULL)
-        upstream_conn_wake(call->conn);
-}
-
 /* ---- a body that comes in pieces ---- */
 
 /* Before there is a connection the bytes wait with the call. */
@@ -307,6 +305,7 @@ size_t upstream_write(struct upstream_call *call, struct slice piece)
     size_t waiting;
     bool now = piece.len > 4096; /* what is small is gathered until the turn ends */
     INVARIANT(call->body_open);
+    upstream_call_begin(call);
     if (call->chunked && piece.len > 0) {
         int len = snprintf(size, sizeof(size), "%zx\r\n", piece.len);
         uv_buf_t parts[3] = {http_out_part(size, (size_t)len), http_out_part(piece.at, piece.len),
@@ -324,6 +323,7 @@ void upstream_body_end(struct upstream_call *call)
 {
     INVARIANT(call->body_open);
     call->body_open = false;
+    upstream_call_begin(call);
     if (call->chunked) {
         uv_buf_t part = http_out_part("0\r\n\r\n", 5);
         (void)add_body(call, &part, 1, false);

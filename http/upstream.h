@@ -42,8 +42,10 @@ struct upstream_request {
     struct slice body;      /* whole body, copied; or … */
     bool body_streamed;     /* … comes by upstream_write(); */
     int64_t content_length; /* of a streamed body, -1: chunked */
-    int64_t head_ms;        /* until the answer's head, from the start; 0: no limit */
-    int64_t total_ms;       /* until the end; 0: no limit */
+    /* Until the answer's head and its end, 0: no limit. From the start; with a streamed body from
+     * the last byte of it that was given, and not while all of those went out. */
+    int64_t head_ms;
+    int64_t total_ms;
 };
 
 struct upstream_events {
@@ -66,8 +68,6 @@ int upstream_start(struct upstream *u, const struct upstream_target *target,
 size_t upstream_write(struct upstream_call *c,
                       struct slice piece); /* bytes waiting; above 256 KiB wait for on_writable */
 void upstream_body_end(struct upstream_call *c);
-/* From now on the answer's head must come within ms, if head_ms is not over sooner. */
-void upstream_answer_within(struct upstream_call *c, int64_t ms);
 void upstream_pause(struct upstream_call *c); /* no on_data until resume */
 void upstream_resume(struct upstream_call *c);
 void upstream_cancel(struct upstream_call **c);

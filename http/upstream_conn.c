@@ -300,6 +300,12 @@ static bool step(struct upstream_conn *c)
 
 /* ---- deadlines ---- */
 
+/* The other side has taken all there is of the request: what it waits for is not its fault. */
+static bool waits_for_caller(const struct upstream_conn *c)
+{
+    return c->call->body_open && http_out_empty(&c->out);
+}
+
 static int64_t next_deadline(const struct upstream_conn *c)
 {
     const struct upstream_conf *conf = &c->target->pool->conf;
@@ -308,9 +314,11 @@ static int64_t next_deadline(const struct upstream_conn *c)
         return c->since + conf->idle_ms;
     if (c->state.state == UPSTREAM_CONN_CONNECTING)
         at = c->since + conf->connect_ms;
-    if (c->call != NULL && !c->call->headed && c->call->head_at < at)
+    if (c->call == NULL || waits_for_caller(c))
+        return at;
+    if (!c->call->headed && c->call->head_at < at)
         at = c->call->head_at;
-    if (c->call != NULL && c->call->total_at < at)
+    if (c->call->total_at < at)
         at = c->call->total_at;
     return at;
 }

@@ -68,8 +68,8 @@ struct upstream_call {
     bool headed; /* on_head was called */
     bool paused;
     bool above_high;
-    int64_t head_at; /* deadlines */
-    int64_t total_at;
+    int64_t head_ms, total_ms; /* deadlines, 0: none */
+    int64_t head_at, total_at;
 };
 
 struct upstream_conn {
@@ -112,6 +112,8 @@ void upstream_conn_close(struct upstream_conn *c);
 int upstream_conn_send(struct upstream_conn *c, const uv_buf_t *parts, unsigned count, bool now);
 /* ---- upstream.c ---- */
 void upstream_call_free(struct upstream_call *call);
+/* The call's deadlines count from now. */
+void upstream_call_begin(struct upstream_call *call);
 void upstream_call_fail(struct upstream_call *call, const struct err *err);
 /* A fresh connection for a call whose kept one was dead. */
 void upstream_call_retry(struct upstream_call *call);

@@ -25,6 +25,7 @@ static const struct row ROWS[] = {
     ROW(memory_bytes, INT64_MAX, INT64_MAX),
     ROW(workspace_bytes, 67108864, INT64_MAX),
     ROW(upload_bytes, 10485760, INT64_C(1) << 40),
+    ROW(body_rate, 65536, INT64_C(1) << 30),
     ROW(setup_ms, 120000, 3600000),
 };
 

@@ -14,6 +14,7 @@ struct agent_limits {
     int64_t memory_bytes; /* of the pod, with its workspace where that is in memory */
     int64_t workspace_bytes;
     int64_t upload_bytes; /* of one file */
+    int64_t body_rate;    /* bytes a second of a request's body, see http_server.h */
     int64_t setup_ms;     /* for what is installed before the session is ready */
     bool warm;            /* interpreters are kept ready */
 };

@@ -103,6 +103,7 @@ int main(int argc, char **argv)
     conf.connections_max = CONNECTIONS_MAX;
     if (conf.body_ms < agent.limits.setup_ms)
         conf.body_ms = agent.limits.setup_ms; /* a package, from an index that is slow */
+    conf.body_rate = agent.limits.body_rate;
     struct http_server *server = http_server_new(loop, &conf, agent_api_serve, &agent);
     const char *listen = getenv("SPILLWAY_AGENT_LISTEN");
     if (http_server_listen(server, listen ? listen : "0.0.0.0:8700", &err) < 0)

@@ -244,13 +244,6 @@ void upstream_body_end(struct upstream_call *c)
         sim_call_body_end(f->call);
 }
 
-/* A body comes at once here: the deadline of the whole call is as good. */
-void upstream_answer_within(struct upstream_call *c, int64_t ms)
-{
-    (void)c;
-    (void)ms;
-}
-
 bool upstream_call_sent(const struct upstream_call *c)
 {
     const struct flight *f = flight_of((struct upstream_call *)(uintptr_t)c);

@@ -10,6 +10,7 @@ static void defaults_and_what_is_given(void **state)
     assert_int_equal(agent_limits_parse(&l, NULL, &err), 0);
     assert_int_equal(l.execution_ms, 10000);
     assert_int_equal(l.output_bytes, 1048576);
+    assert_int_equal(l.body_rate, 65536);
     assert_int_equal(agent_limits_parse(&l, "{\"pids\":7,\"execution_max_ms\":20000}", &err), 0);
     assert_int_equal(l.pids, 7);
     assert_int_equal(l.execution_max_ms, 20000);

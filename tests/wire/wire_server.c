@@ -435,6 +435,7 @@ int main(int argc, char **argv)
     struct err err;
     conf.header_ms = option(argc, argv, "--header-ms", conf.header_ms);
     conf.body_ms = option(argc, argv, "--body-ms", conf.body_ms);
+    conf.body_rate = option(argc, argv, "--body-rate", conf.body_rate);
     conf.idle_ms = option(argc, argv, "--idle-ms", conf.idle_ms);
     conf.write_ms = option(argc, argv, "--write-ms", conf.write_ms);
     conf.connections_max = (unsigned)option(argc, argv, "--connections", conf.connections_max);

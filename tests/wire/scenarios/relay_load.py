@@ -48,6 +48,31 @@ def test_relay_large_both_ways(stand):
     finish(peer, server)
 
 
+def test_a_slow_body_is_not_the_peers_fault(stand):
+    """A client that takes longer than an answer may, with pauses that alone are longer: the peer's time begins with the last byte."""
+    peer, server = relayed(stand, serve, flags=("--answer-ms", 300, "--total-ms", 300))
+    c = Client(server.port)
+    c.send("POST /relay/slowly HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n")
+    for piece in "abcd":
+        time.sleep(0.5)
+        c.send(piece)
+    equal(c.answer()[::2], (200, b"/slowly 4"))
+    finish(peer, server)
+
+
+def test_a_peer_that_takes_no_body_is_too_late(stand):
+    def deaf(c):
+        c.until(b"\r\n\r\n")
+        time.sleep(20)
+    peer, server = relayed(stand, deaf, flags=("--answer-ms", 300))
+    c = Client(server.port, 20)
+    size = 64 * 1000 * 1000
+    c.send(f"POST /relay/up HTTP/1.1\r\nHost: t\r\nContent-Length: {size}\r\n\r\n")
+    c.send(b"y" * size)  # read over when the answer is there
+    equal(c.answer()[0], 504)
+    finish(peer, server)
+
+
 def test_relay_slow_reader_holds_the_peer(stand):
     """Back-pressure reaches the peer: it cannot send what the client does not take."""
     sent = [0]
