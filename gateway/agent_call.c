@@ -83,13 +83,23 @@ void agent_call_authorization(const struct gateway *g, struct session *s,
     memcpy(out + sizeof(SCHEME) - 1, token_of(g, s), DIGEST_HEX);
 }
 
+void agent_call_tell_unsent(struct err *err)
+{
+    if (err->code == ERR_DEADLINE || err->code == ERR_UPSTREAM)
+        err_set(err, ERR_UNAVAILABLE, "the sandbox does not answer; nothing was submitted");
+}
+
 static void send_call(struct agent_call *c);
 
 static void on_fetched(int status, struct slice body, const struct err *err, bool sent, void *user)
 {
     struct agent_call *c = user;
-    (void)sent;
     c->fetch = NULL;
+    if (err && !sent) {
+        c->err = *err;
+        agent_call_tell_unsent(&c->err);
+        err = &c->err;
+    }
     if (!err && status == 401 && !c->other_key_tried && c->g->keys.count > 1) {
         /* The pod is from before, or after, a rotation that this gateway sees otherwise. */
         c->other_key_tried = true;

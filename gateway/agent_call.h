@@ -3,7 +3,8 @@
  * Ownership: a call is its own until `done` ran or agent_call_cancel() returned; it holds a
  * reference to the session. Callbacks: exactly once, never before agent_call_start() returned, also
  * when it could not even be started; not after cancel. Errors:    err NULL when an answer came,
- * whatever its status. A 401 is tried again with the other site key. */
+ * whatever its status; ERR_UNAVAILABLE when nothing was sent. A 401 is tried again with the other
+ * site key. */
 #pragma once
 #include "base/err.h"
 #include "base/slice.h"
@@ -35,5 +36,7 @@ void agent_call_cancel(struct agent_call **c); /* NULL accepted */
 /* "Bearer TOKEN" for relays. */
 void agent_call_authorization(const struct gateway *g, struct session *s,
                               char out[AGENT_CALL_AUTHORIZATION_SIZE]);
+/* For a call of which no byte went out: nothing was done, and it may be tried again. */
+void agent_call_tell_unsent(struct err *err);
 /* What a reply with an error status says: its problem's code and detail. */
 void agent_call_problem(int status, struct slice body, struct err *err);

@@ -69,8 +69,8 @@ static void on_exec_fail(struct err *err, bool sent, void *user)
     (void)user;
     if (sent)
         agent_relay_tell_unknown(err);
-    else if (err->code == ERR_DEADLINE || err->code == ERR_UPSTREAM)
-        err_set(err, ERR_UNAVAILABLE, "the sandbox does not answer; nothing was submitted");
+    else
+        agent_call_tell_unsent(err);
 }
 
 static void run_step(void *user)

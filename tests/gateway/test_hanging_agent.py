@@ -33,9 +33,10 @@ def test_code_that_is_not_acknowledged_is_answered(world):
 
 def test_an_agent_that_is_not_there_has_nothing(world):
     gateway = world.gateway()
-    agent = world.ready(gateway, "s", cleanup="idle")
-    agent.server.close()
-    answer = gateway.post("/s/exec/python", {"code": "1"}, timeout=FRONT_EXEC)
-    assert (answer.status, answer.code) == (503, "unavailable")
-    assert "nothing was submitted" in answer.json["detail"] and int(answer.fields["Retry-After"]) > 0
-    assert agent.ran == []
+    for cleanup in ("idle", "completion"):
+        agent = world.ready(gateway, cleanup, cleanup=cleanup)
+        agent.server.close()
+        answer = gateway.post(f"/{cleanup}/exec/python", {"code": "1"}, timeout=FRONT_EXEC)
+        assert (answer.status, answer.code) == (503, "unavailable")
+        assert "nothing was submitted" in answer.json["detail"] and int(answer.fields["Retry-After"]) > 0
+        assert agent.ran == []
