@@ -162,7 +162,7 @@ def test_an_index_that_cannot_be_reached(world, index, installer, wait):
         gateway = begin(world, index, wait, installer, **{"packages.python_index": f"http://127.0.0.1:{nobody.getsockname()[1]}/simple/"})
         brought(installer, wait, "/simple/greeting/")
     assert installer.refused == [(502, "the site's package index cannot be reached")]
-    assert gateway.logged("package_index_failed"), "where it is and why is for the operator"
+    wait(lambda: gateway.logged("package_index_failed"), "where it is, and why, to be told the operator")
 
 
 def test_an_answer_that_breaks_off_is_not_given_as_whole(world, index, installer, wait):
