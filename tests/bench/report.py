@@ -66,6 +66,8 @@ def markdown(data):
         yield "## Executions and sessions as a client sees them, through nginx\n"
         yield from latency_rows(data["latency"])
         yield ""
+    if data.get("transfer"):
+        yield "100 MB, the fastest: " + ", ".join(f"{way} {speed} MB/s" for way, speed in data["transfer"].items()) + "\n"
     if data.get("cold"):
         yield f"{data['cold']['burst']} sessions at once: all ready after {data['cold']['burst_all_ready_ms']:.0f} ms (goal {GOALS['burst']})\n"
     if data.get("remote"):
