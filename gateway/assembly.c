@@ -20,6 +20,7 @@
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/small_file.h"
+#include "gateway/stray_pods.h"
 #include "gateway/sweeper.h"
 #include "gateway/tender.h"
 #include "http/http_call.h"
@@ -171,6 +172,7 @@ int assembly_build(struct gateway *g, struct err *err)
     g->peers = peers_new(g->loop, g->redis, g->conf.site, g->name);
     remote_sync_open(g);
     edge_sync_start(g);
+    g->strays = stray_pods_new(g);
     session_sync_start(g);
     g->sweeper = sweeper_new(g);
     return 0;
@@ -192,16 +194,17 @@ void assembly_take_apart(struct gateway *g)
     sweeper_free(&g->sweeper);
     if (g->sessions)
         session_table_each(g->sessions, leave_session, NULL);
+    stray_pods_free(&g->strays);
     remote_sync_close(g);
     peers_free(&g->peers);
     edge_reservations_free(&g->edge);
+    redis_sentinel_free(&g->redis_sentinel);
+    redis_client_free(&g->redis); /* who waits for an answer is told, and looks at what follows */
     watermark_feed_free(&g->feed);
     kube_store_free(&g->store);
     kube_client_free(&g->kube);
     http_caller_free(&g->caller);
     result_store_free(&g->results);
-    redis_sentinel_free(&g->redis_sentinel);
-    redis_client_free(&g->redis);
     route_records_free(&g->routes);
     upstream_free(&g->agents);
     reservations_free(&g->reservations);

@@ -195,17 +195,15 @@ static void close_session(struct ending *e)
 
 void ending_supersede(struct gateway *g, struct session *s)
 {
-    if (s->remote) {
-        remote_session_end(s, NULL); /* its record too */
-        return;
-    }
     session_ref(s);
+    remote_session_free(&s->remote); /* what its record says is not ours to change */
     tender_free(&s->tender);
     ending_free(&s->ending);
     remote_placement_free(&s->handover); /* or it goes on with a session that nobody holds */
     if (session_state(s) != SESSION_STOPPING)
         fsm_move(&s->fsm, SESSION_STOPPING);
     fsm_move(&s->fsm, SESSION_STOPPED);
+    s->superseded = true;
     session_table_remove(g->sessions, s, NULL);
     session_unref(s);
 }

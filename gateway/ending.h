@@ -26,7 +26,9 @@ struct ending;
     X(POD_GONE, "agent_lost", true, false, true, "its pod was removed")                            \
     X(UNSCHEDULABLE, "unschedulable", true, false, true, "the cluster has no room for it")         \
     X(PACKAGES, "packages", true, true, true, "its packages could not be installed")               \
-    X(START_FAILED, "start_failed", true, true, true, "it did not start in time")
+    X(START_FAILED, "start_failed", true, true, true, "it did not start in time")                  \
+    /* of a pod only, stray_pods.h */                                                              \
+    X(STRAY, "elsewhere", true, false, false, "its session is at another site, or was there since")
 
 enum ending_cause {
 #define X(name, word, forced, agent, error, message) ENDING_##name,

@@ -182,8 +182,8 @@ static bool may_have_ended(const struct request *r, const struct session *s)
 static void wait_ready(struct request *r)
 {
     struct session *s = r->s;
-    bool may_begin_anew = session_state(s) == SESSION_STOPPED && !r->placed &&
-                          s->spec.cleanup == SESSION_CLEANUP_COMPLETION;
+    bool may_begin_anew = s->superseded || (session_state(s) == SESSION_STOPPED && !r->placed &&
+                                            s->spec.cleanup == SESSION_CLEANUP_COMPLETION);
     if (session_is_usable(s)) {
         tender_start(r->g, s); /* does nothing where it is tended */
         if (s->remote)
@@ -371,8 +371,8 @@ static void recall(struct request *r)
 
 static void exec_located(struct request *r, const struct located *where)
 {
-    bool has_past =
-        where->kind == LOCATE_ENDED || (where->kind == LOCATE_LIVING && where->session->spec.again);
+    bool has_past = where->kind == LOCATE_ENDED || where->past ||
+                    (where->kind == LOCATE_LIVING && where->session->spec.again);
     if (where->kind == LOCATE_FOREIGN)
         request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
     else if (has_past && !r->has_body)
@@ -382,7 +382,7 @@ static void exec_located(struct request *r, const struct located *where)
     else if (where->kind == LOCATE_LIVING)
         use_session(r, where->session);
     else
-        begin_session(r, where->kind == LOCATE_ENDED);
+        begin_session(r, where->kind == LOCATE_ENDED || where->past);
 }
 
 static void proceed(struct request *r)

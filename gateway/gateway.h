@@ -28,7 +28,9 @@ struct locator;
 struct remotes;
 struct route_records;
 struct remote_deletes;
+struct record_closer;
 struct remote_sync;
+struct stray_pods;
 
 struct gateway {
     struct gateway_config conf;
@@ -58,7 +60,9 @@ struct gateway {
     struct remotes *remotes; /* NULL until they are made; empty where there are none */
     struct route_records *routes;
     struct remote_deletes *deletes;
+    struct record_closer *closer;
     struct remote_sync *remote_sync;
+    struct stray_pods *strays;
     struct sweeper *sweeper;
     bool draining;
 };

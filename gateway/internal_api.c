@@ -201,7 +201,7 @@ static void create_located(struct request *r, const struct located *where)
         create_again(r, where->session);
         return;
     }
-    r->create->spec.again = r->create->origin.again || where->kind == LOCATE_ENDED;
+    r->create->spec.again = r->create->origin.again || where->kind == LOCATE_ENDED || where->past;
     struct session *s = placement_start(r->g, r->id, r->tenant, r->create, false, &err);
     if (!s) {
         request_problem(r, &err);

@@ -155,6 +155,8 @@ static void finish(struct search *q)
 {
     struct located where;
     in_table(q->g, q->id, q->tenant, &where);
+    bool was_there = q->routed && strcmp(q->route.epoch, "-") != 0;
+    where.past = where.kind == LOCATE_ABSENT && was_there && q->route.state != ROUTE_PENDING;
     end(q, &where, NULL);
 }
 
@@ -246,6 +248,12 @@ static void absent(struct search *q)
 
 /* -- 3. other sites -- */
 
+/* A gateway that has just begun, without the store, knows nothing at all of a silent site. */
+static bool may_begin_unheard(const struct search *q, const struct remote_lookup_answer *a)
+{
+    return !a->held && !(a->untold && q->store_silent);
+}
+
 static void on_asked(const struct remote_lookup_answer *a, void *user)
 {
     struct search *q = user;
@@ -253,7 +261,7 @@ static void on_asked(const struct remote_lookup_answer *a, void *user)
         finish_foreign(q);
     else if (a->kind == REMOTE_LOOKUP_FOUND)
         finish(q);
-    else if (a->kind == REMOTE_LOOKUP_SILENT && (!begins(q) || a->held))
+    else if (a->kind == REMOTE_LOOKUP_SILENT && !(begins(q) && may_begin_unheard(q, a)))
         end(q, NULL, &a->err);
     else
         absent(q);
@@ -384,7 +392,8 @@ static void on_pod(const struct kube_result *r, void *user)
     }
     if (!r->err)
         kube_store_learn(q->g->store, r->object);
-    if (in_table(q->g, q->id, q->tenant, &where))
+    bool known = in_table(q->g, q->id, q->tenant, &where);
+    if (known && !((q->how & LOCATE_ANEW) && where.kind == LOCATE_ENDED))
         finish(q);
     else
         ask_store(q);
@@ -417,7 +426,8 @@ void locate_start(struct gateway *g, const char *id, const char *tenant, unsigne
     q->user = user;
     if (begins(q))
         ask_store(q);
-    else if (locate_now(g, id, tenant, &where))
+    else if (locate_now(g, id, tenant, &where) &&
+             !((how & LOCATE_ANEW) && where.kind == LOCATE_ENDED))
         loop_defer(g->loop, found_at_once, q);
     else if (!lookup_budget_take(&g->locator->budget, tenant, world_now_ms(g->world)))
         loop_defer(g->loop, refused, q);

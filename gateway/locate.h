@@ -27,6 +27,7 @@ struct located {
     enum locate_kind kind;
     struct session *session;
     const struct tombstone *tombstone;
+    bool past; /* ABSENT: it had an earlier life elsewhere, the end of which nobody remembers */
 };
 
 struct locator *locator_new(struct gateway *g) CHECK_RESULT;
@@ -40,12 +41,16 @@ void locate_forget_miss(struct gateway *g, const char *id);
 typedef void locate_f(const struct located *where, const struct err *err, void *user);
 /* For those who would begin the session: whether a living pod has the name the cluster will say, so
  * only the dead and the other sites are asked; and a store that does not answer keeps nobody from
- * beginning (absent then), unless a site does not answer that held sessions of ours. */
+ * beginning (absent then), unless a site does not answer that held sessions of ours, or that this
+ * gateway never heard. */
 #define LOCATE_TO_BEGIN 1u
 /* Other sites are not asked: another site asks. */
 #define LOCATE_HERE_ONLY 2u
 /* For another site that would begin the session: whether it lives here must be known, and a store
  * that does not answer is no reason to fail. */
 #define LOCATE_FOR_BEGINNER 4u
+/* That a session ended is not taken from memory: it may have begun anew, here or elsewhere, and the
+ * watch may be late. */
+#define LOCATE_ANEW 8u
 void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
                   void *user);

@@ -142,22 +142,33 @@ static void created(struct placement *p)
 
 /* -- a pod of that name is there -- */
 
+int placement_meet(struct gateway *g, struct session *s, const struct kube_pod *pod, bool adopt_any,
+                   struct err *err)
+{
+    if (strcmp(pod->marks.tenant, s->tenant) != 0)
+        return err_set(err, ERR_SESSION_CONFLICT, "the id is in use");
+    if (pod->terminating || !kube_pod_alive(pod))
+        return err_set(err, ERR_SESSION_STOPPING,
+                       "an earlier session of this id is still stopping");
+    if (!adopt_any && strcmp(pod->marks.fingerprint, s->fingerprint) != 0)
+        return err_set(err, ERR_SESSION_CONFLICT,
+                       "the session exists and was made by another request");
+    s->placed_here = false;
+    session_adopt_pod(s, pod);
+    session_see_pod(s, pod, world_now_ms(g->world));
+    return 0;
+}
+
 static void meet(struct placement *p, const struct kube_pod *pod)
 {
     struct session *s = p->s;
+    struct err err;
     if (strcmp(pod->marks.epoch, s->epoch) == 0 && *pod->marks.epoch) {
         session_see_pod(s, pod, world_now_ms(p->g->world));
         created(p); /* our own create had gone through */
-    } else if (strcmp(pod->marks.tenant, s->tenant) != 0) {
-        failf(p, ERR_SESSION_CONFLICT, "the id is in use");
-    } else if (pod->terminating || !kube_pod_alive(pod)) {
-        failf(p, ERR_SESSION_STOPPING, "an earlier session of this id is still stopping");
-    } else if (!p->adopt_any && strcmp(pod->marks.fingerprint, s->fingerprint) != 0) {
-        failf(p, ERR_SESSION_CONFLICT, "the session exists and was made by another request");
+    } else if (placement_meet(p->g, s, pod, p->adopt_any, &err) < 0) {
+        fail(p, &err);
     } else {
-        s->placed_here = false;
-        session_adopt_pod(s, pod);
-        session_see_pod(s, pod, world_now_ms(p->g->world));
         succeed(p);
     }
 }
@@ -450,6 +461,7 @@ static struct session *make_session(struct gateway *g, const char *id, const cha
     s->created_wall_ms = s->spec.created_wall_ms = site_clock_ms(g);
     s->deadline_wall_ms = s->created_wall_ms + s->spec.timeout_ms;
     s->placed_here = true;
+    s->is_new_id = req->is_new_id;
     if (*req->origin.site)
         take_origin(s, &req->origin);
     return s;

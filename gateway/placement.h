@@ -21,6 +21,10 @@ void placement_shape(const struct gateway *g, int64_t millicpu, int64_t memory_b
 struct session *placement_start(struct gateway *g, const char *id, const char *tenant,
                                 struct session_request *req, bool adopt_any,
                                 struct err *err) CHECK_RESULT;
+/* A living pod of its name is there already: the session becomes that one's, or err says why not:
+ * ERR_SESSION_CONFLICT, ERR_SESSION_STOPPING. */
+int placement_meet(struct gateway *g, struct session *s, const struct kube_pod *pod, bool adopt_any,
+                   struct err *err) CHECK_RESULT;
 /* True when the session was made by the placement that the caller waited for, false when it was
  * met. */
 bool placement_was_created(const struct session *s);

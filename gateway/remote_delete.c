@@ -22,7 +22,7 @@ struct job {
     struct job *prev, *next;
     struct gateway *g;
     struct remote *remote;
-    struct route_delete what;
+    struct route_item what;
     int64_t due_ms;
     bool wanted; /* by a client: nothing stands in its way */
     bool kept;   /* in memory: there is no other place for it */
@@ -94,7 +94,8 @@ static void queue(struct job *j, int64_t after_ms)
     j->due_ms = world_now_ms(g->world) + after_ms;
     LOG(LOG_INFO, "remote_delete_queued", KV("session", (const char *)j->what.id),
         KV("site", remote_name(j->remote)));
-    route_deletes_add(g->routes, remote_name(j->remote), &j->what, after_ms, on_queued, j);
+    route_queue_add(g->routes, ROUTE_QUEUE_DELETES, remote_name(j->remote), &j->what, after_ms,
+                    on_queued, j);
 }
 
 /* Its record says `closing` already. */
@@ -118,7 +119,8 @@ static void done(struct job *j, const char *event)
     LOG(LOG_INFO, event, KV("session", (const char *)j->what.id),
         KV("site", remote_name(j->remote)));
     if (!j->kept)
-        route_deletes_done(g->routes, remote_name(j->remote), &j->what, no_answer, NULL);
+        route_queue_done(g->routes, ROUTE_QUEUE_DELETES, remote_name(j->remote), &j->what,
+                         no_answer, NULL);
     drop(j);
 }
 
@@ -188,7 +190,7 @@ struct taken {
     struct remote *remote;
 };
 
-static void on_taken(const struct route_delete *items, size_t count, const struct err *err,
+static void on_taken(const struct route_item *items, size_t count, const struct err *err,
                      void *user)
 {
     struct taken t = *(struct taken *)user;
@@ -202,7 +204,7 @@ static void look_at(struct remote_deletes *d, struct remote *remote)
 {
     struct taken *t = mem_alloc(sizeof(*t));
     *t = (struct taken){d->g, remote};
-    route_deletes_take(d->g->routes, remote_name(remote), LEASE_MS, on_taken, t);
+    route_queue_take(d->g->routes, ROUTE_QUEUE_DELETES, remote_name(remote), LEASE_MS, on_taken, t);
 }
 
 static void on_timer(void *user)

@@ -94,6 +94,7 @@ static void note_silent(struct question *q, const struct remote_result *result,
         return;
     a->kind = REMOTE_LOOKUP_SILENT;
     a->held |= remote_capacity(q->remote)->sessions > 0;
+    a->untold |= !remote_capacity(q->remote)->told;
     if (result->err)
         a->err = *result->err;
     else

@@ -16,7 +16,8 @@ enum remote_lookup_kind {
 
 struct remote_lookup_answer {
     enum remote_lookup_kind kind;
-    bool held; /* SILENT: one of the silent had sessions of ours when it was last heard */
+    bool held;   /* SILENT: one of the silent had sessions of ours when it was last heard */
+    bool untold; /* … or never said whether it has */
     struct err err;
 };
 typedef void remote_lookup_f(const struct remote_lookup_answer *a, void *user);

@@ -5,13 +5,17 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "clusters/kube_client.h"
+#include "clusters/kube_object.h"
+#include "clusters/kube_store.h"
 #include "gateway/agent_call.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/packages.h"
+#include "gateway/placement.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/remote_session.h"
+#include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/site_clock.h"
 #include "gateway/tender.h"
@@ -198,6 +202,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words)
     remote_session_see(s, json_get(words, "session"));
     remote_session_want(s);
     session_table_changed(g->sessions, s);
+    session_sync_again(g, s->id); /* a pod that came up here meanwhile was passed by */
     session_unref(s);
 }
 
@@ -344,12 +349,56 @@ static void look(struct remote_placement *p)
 
 /* -- claim -- */
 
+static void stay_here(struct remote_placement *p)
+{
+    struct gateway *g = p->g;
+    struct session *s = session_ref(p->s);
+    withdraw_record(p);
+    remote_placement_free(&s->handover);
+    tender_start(g, s);
+    session_table_changed(g->sessions, s);
+    session_unref(s);
+}
+
+static void meet(struct remote_placement *p, const struct json_t *object)
+{
+    struct err err;
+    struct kube_pod *pod = kube_pod_parse(object, &err);
+    bool ours = pod && *pod->marks.epoch;
+    if (ours && placement_meet(p->g, p->s, pod, p->adopt_any, &err) == 0)
+        stay_here(p);
+    else if (ours)
+        fail(p, &err);
+    else
+        create(p); /* a stranger's: it has nothing to do with sessions */
+    kube_pod_free(&pod);
+}
+
+static void on_looked_here(const struct kube_result *r, void *user)
+{
+    struct remote_placement *p = user;
+    p->kube = NULL;
+    if (!r->err) {
+        kube_store_learn(p->g->store, r->object);
+        meet(p, r->object);
+    } else if (r->err->code == ERR_NOT_FOUND) {
+        create(p);
+    } else {
+        failf(p, ERR_UNAVAILABLE,
+              "the Kubernetes API does not answer, so it is not known whether the session is here");
+    }
+}
+
+/* Its pod may be here: made by another gateway while this one's view was old, or by a create that
+ * was given up. Behind the claim: who makes it from now on meets that (stray_check.h). */
 static void claimed(struct remote_placement *p)
 {
     if (p->moves && !p->s->pod_gone)
         remove_pod(p);
-    else
+    else if (p->moves || p->s->is_new_id)
         create(p);
+    else
+        p->kube = kube_pod_get(p->g->kube, p->s->id, on_looked_here, p);
 }
 
 /* Somebody else is about it, or has just been: the same incarnation, or none. */
@@ -475,26 +524,16 @@ static void on_removed(const struct kube_result *r, void *user)
     /* else: its end will be seen, remote_placement_poke() */
 }
 
-static void stay_here(struct remote_placement *p)
-{
-    struct gateway *g = p->g;
-    struct session *s = session_ref(p->s);
-    withdraw_record(p);
-    snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s",
-             decision_reason_name(DECISION_REASON_LOCAL_ROOM));
-    remote_placement_free(&s->handover);
-    tender_start(g, s);
-    session_unref(s);
-}
-
 static void remove_pod(struct remote_placement *p)
 {
     struct session *s = p->s;
-    if (s->pod_ready) /* it came up after all, and somebody may use it already */
+    if (s->pod_ready) { /* it came up after all, and somebody may use it already */
+        snprintf(s->spec.placement_reason, sizeof(s->spec.placement_reason), "%s",
+                 decision_reason_name(DECISION_REASON_LOCAL_ROOM));
         stay_here(p);
-    else if (s->pod_gone || !*s->pod_uid)
+    } else if (s->pod_gone || !*s->pod_uid) {
         create(p);
-    else {
+    } else {
         p->awaits_end = true;
         p->kube = kube_pod_delete(p->g->kube, s->pod_name, s->pod_uid, POD_GRACE_S, on_removed, p);
     }

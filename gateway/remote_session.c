@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "clusters/kube_object.h"
 #include "gateway/gateway.h"
+#include "gateway/record_closer.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/session_table.h"
 #include "router/remote.h"
@@ -69,6 +70,8 @@ static void record(struct gateway *g, struct session *s, enum route_state state)
     snprintf(row.epoch, sizeof(row.epoch), "%s", s->epoch);
     snprintf(row.tenant, sizeof(row.tenant), "%s", s->tenant);
     snprintf(row.fingerprint, sizeof(row.fingerprint), "%s", s->fingerprint);
+    if (state != ROUTE_GONE)
+        record_closer_watch(g, s->site, s->id, s->epoch);
     route_record_write(g->routes, s->id, &row, NULL, on_recorded, e);
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/record_closer.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_lookup.h"
 #include "gateway/remote_session.h"
@@ -34,7 +35,8 @@ struct remote_sync {
     struct remote_call *call;
     bool asking; /* an answer of Redis is on its way */
     bool closed;
-    size_t at; /* which remote is asked now */
+    uint64_t connections; /* of Redis, when records were last known to be complete */
+    size_t at;            /* which remote is asked now */
     char after[SESSION_ID_SIZE];
     int64_t found;
 };
@@ -113,6 +115,15 @@ static bool record_again(struct session *s, void *user)
     return true;
 }
 
+/* A Redis that was away may be back with what it had saved before, its mark too. */
+static void record_after_pause(struct remote_sync *y)
+{
+    uint64_t connections = redis_client_counts(y->g->redis)->connections;
+    if (connections != y->connections)
+        session_table_each(y->g->sessions, record_again, NULL);
+    y->connections = connections;
+}
+
 static void on_mark(const struct route_answer *a, const struct err *err, void *user)
 {
     struct remote_sync *y = user;
@@ -121,6 +132,8 @@ static void on_mark(const struct route_answer *a, const struct err *err, void *u
         free(y);
         return;
     }
+    if (!err && a->sure)
+        record_after_pause(y);
     if (err || a->sure) {
         look_later(y);
         return;
@@ -181,6 +194,7 @@ void remote_sync_open(struct gateway *g)
                           g->conf.limits.session_max_ms + g->conf.limits.tombstone_ms + GRACE_MS,
                           g->conf.limits.tombstone_ms);
     g->deletes = remote_deletes_new(g);
+    g->closer = record_closer_new(g);
     g->remote_sync = mem_alloc(sizeof(*g->remote_sync));
     g->remote_sync->g = g;
     g->remote_sync->timer = timer_new(g->world, on_timer, g->remote_sync);
@@ -201,6 +215,7 @@ void remote_sync_close(struct gateway *g)
     else
         free(y);
     remote_deletes_free(&g->deletes);
+    record_closer_free(&g->closer);
     remotes_free(&g->remotes);
     http_caller_free(&g->remote_caller);
 }

@@ -501,6 +501,17 @@ void request_locate(struct request *r, request_located_f *fn)
     locate(r, fn, 0);
 }
 
+bool request_locates_anew(struct request *r, request_located_f *fn)
+{
+    if (r->looked_anew)
+        return false;
+    r->looked_anew = r->forwards = true;
+    r->on_located = fn;
+    locate_start(r->g, r->id, r->tenant, LOCATE_ANEW | (r->hop ? LOCATE_HERE_ONLY : 0), on_located,
+                 r);
+    return true;
+}
+
 void request_locate_any(struct request *r, request_located_f *fn)
 {
     r->forwards = false;

@@ -47,6 +47,7 @@ struct request {
     bool would_begin; /* a session, where there is none */
     bool of_past;     /* what is kept of the ended session answers */
     bool timed_out;
+    bool looked_anew; /* request_locates_anew() */
     int64_t until_ms; /* of the whole wait */
 
     /* of single operations */
@@ -129,6 +130,8 @@ void request_fresh(struct request *r, struct session *s, request_step_f *step);
 /* `fn` runs with the session's place; an error is answered here. A call for a session at another
  * site is passed on as it is, and `fn` never runs. */
 void request_locate(struct request *r, request_located_f *fn);
+/* The same, as LOCATE_ANEW; once a request. False: this one has done so. */
+bool request_locates_anew(struct request *r, request_located_f *fn);
 /* `fn` runs for sessions at other sites too. */
 void request_locate_any(struct request *r, request_located_f *fn);
 /* The same, as LOCATE_FOR_BEGINNER: another site would begin the session. */

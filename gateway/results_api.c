@@ -91,6 +91,17 @@ static bool is_going(const struct session *s)
            s->pod_over || s->pod_gone;
 }
 
+/* The watch may be late, and the clients of another gateway have used it already. */
+static bool is_unheard(const struct session *s)
+{
+    return s->activity_seen_ms == 0 && !is_going(s);
+}
+
+static void sandbox_silent(struct request *r)
+{
+    request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
+}
+
 /* Of a session whose agent this gateway has not heard. */
 static void result_of_unheard(struct request *r)
 {
@@ -98,9 +109,8 @@ static void result_of_unheard(struct request *r)
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
     if (is_going(s) || s->spec.again) /* or of an earlier session of this id */
         result_reply_stored(r, r->execution_id, &r->query, result_missing);
-    else if (s->activity_seen_ms == 0)
-        /* The watch may be late, and the clients of another gateway have used it already. */
-        request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
+    else if (is_unheard(s))
+        sandbox_silent(r);
     else
         no_such_execution(r);
 }
@@ -148,12 +158,15 @@ static bool may_be_told(const struct request *r)
 
 static void result_missing(struct request *r)
 {
+    const struct session *s = session_table_get(r->g->sessions, r->id);
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
     if (t && tombstone_knows(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &r->query);
+    else if (s && is_unheard(s))
+        sandbox_silent(r);
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);
-    else
+    else if (!t || !request_locates_anew(r, result_located)) /* of a later life? */
         no_such_execution(r);
 }
 

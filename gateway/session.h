@@ -120,6 +120,8 @@ struct session {
     struct tender *tender;
     struct ending *ending;
     bool placed_here;          /* this gateway made its pod */
+    bool is_new_id;            /* made for it just now: nobody else can have used it */
+    bool superseded;           /* another incarnation has its name: who waited looks anew */
     int64_t refused_ms;        /* when the agent last refused to end; 0: never */
     int64_t probed_ms;         /* sweeper: last asked who tends it */
     int64_t untended_since_ms; /* sweeper: nobody ever tended it, first seen then; 0: not so */

@@ -30,6 +30,7 @@ struct session_request {
     struct session_spec spec;
     struct json_t *env; /* object of texts, or NULL */
     struct session_origin origin;
+    bool is_new_id; /* made for it just now: nobody else can have used it */
 };
 
 struct session_request_defaults {

@@ -9,6 +9,7 @@
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/stray_pods.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
 
@@ -42,8 +43,11 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
         return s;
     if (s && session_state(s) == SESSION_PENDING)
         return NULL; /* its placement will meet this pod by itself */
-    if (s && s->remote && (pod->terminating || !kube_pod_alive(pod)))
-        return NULL; /* the rest of an earlier life here */
+    if (s && s->remote) {
+        if (!pod->terminating && kube_pod_alive(pod)) /* else the rest of an earlier life here */
+            stray_pods_look(g, pod);
+        return NULL;
+    }
     if (s)
         ending_supersede(g, s);
     s = session_new(pod->marks.session_id, pod->marks.tenant, (uint16_t)g->conf.agent_port,
@@ -65,7 +69,7 @@ static void see_over(struct gateway *g, struct session *s)
 
 static void on_seen(struct gateway *g, const struct kube_pod *pod)
 {
-    struct session *s = find_or_make(g, pod);
+    struct session *s = stray_pods_has(g->strays, pod) ? NULL : find_or_make(g, pod);
     if (!s)
         return;
     if (session_see_pod(s, pod, world_now_ms(g->world)))

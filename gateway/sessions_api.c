@@ -37,17 +37,24 @@ static void reply_created(struct request *r, bool created)
     reply_session(r, created ? 201 : 200, r->s);
 }
 
+static void locate_again(struct request *r);
+
 static void wait_placed(struct request *r)
 {
     struct session *s = r->s;
-    if (s->failure)
+    if (s->failure) {
         request_problem(r, s->failure);
-    else if (session_state(s) != SESSION_PENDING)
+    } else if (s->superseded) {
+        session_unref(s);
+        r->s = NULL;
+        locate_again(r);
+    } else if (session_state(s) != SESSION_PENDING) {
         reply_created(r, r->placed && placement_was_created(s));
-    else if (r->timed_out)
+    } else if (r->timed_out) {
         request_problemf(r, ERR_UNAVAILABLE, "the cluster did not answer in time");
-    else
+    } else {
         request_wait(r, s, wait_placed);
+    }
 }
 
 static void create_again(struct request *r, struct session *s)
@@ -117,12 +124,13 @@ static void create_located(struct request *r, const struct located *where)
     else if (where->kind == LOCATE_FOREIGN)
         request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
     else
-        begin_session(r, where->kind == LOCATE_ENDED);
+        begin_session(r, where->kind == LOCATE_ENDED || where->past);
 }
 
 /* An id that was minted just now names nothing yet. */
 static void create_session(struct request *r, bool minted)
 {
+    r->create->is_new_id = minted;
     if (minted)
         begin_session(r, false);
     else
@@ -211,8 +219,25 @@ static bool is_reached(const struct session *s, enum session_state wanted)
     return wanted == SESSION_READY && session_state(s) == SESSION_EXECUTING;
 }
 
+static void get_located(struct request *r, const struct located *where);
+
+/* What it waited for is another session now. True: it looks for that. */
+static bool looks_anew(struct request *r, request_located_f *fn)
+{
+    if (!r->s->superseded)
+        return false;
+    session_unref(r->s);
+    r->s = NULL;
+    if (r->timed_out)
+        r->wait_s = 0;
+    request_locate_any(r, fn);
+    return true;
+}
+
 static void wait_until(struct request *r)
 {
+    if (looks_anew(r, get_located))
+        return;
     if (r->timed_out || is_reached(r->s, r->until_state))
         reply_session(r, 200, r->s);
     else
@@ -221,6 +246,8 @@ static void wait_until(struct request *r)
 
 static void wait_change(struct request *r)
 {
+    if (looks_anew(r, get_located))
+        return;
     reply_session(r, 200, r->s);
 }
 
@@ -236,7 +263,8 @@ static void begin_wait(struct request *r, struct session *s)
 
 static void get_fresh(struct request *r)
 {
-    begin_wait(r, r->s);
+    if (!looks_anew(r, get_located))
+        begin_wait(r, r->s);
 }
 
 static void get_located(struct request *r, const struct located *where)
@@ -308,9 +336,12 @@ static void begin_delete(struct request *r, struct session *s)
     }
 }
 
+static void delete_located(struct request *r, const struct located *where);
+
 static void delete_living(struct request *r)
 {
-    begin_delete(r, r->s);
+    if (!looks_anew(r, delete_located))
+        begin_delete(r, r->s);
 }
 
 static void delete_located(struct request *r, const struct located *where)

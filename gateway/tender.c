@@ -16,6 +16,8 @@
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/site_clock.h"
+#include "gateway/stray_check.h"
+#include "gateway/stray_pods.h"
 #include "gateway/watermark_view.h"
 #include "watermark/watermark_feed.h"
 
@@ -38,6 +40,7 @@
 #define UNSCHEDULABLE_MS    3000  /* a scheduler may change its mind for so long */
 #define REFUSED_PAUSE_MS    250   /* behind an agent's refusal to end */
 #define SETUP_SILENCE_MS    15000 /* of an agent that installs packages */
+#define CHECK_AGAIN_MS      250   /* somebody else is about to place it */
 #define ENV_PATIENCE_MS     15000 /* for the creator, the only one who knows the session's env */
 
 #define STATES(X)                                                                                  \
@@ -54,6 +57,8 @@ struct tender {
     struct fsm fsm;
     struct agent_call *call; /* start, or the long-poll */
     struct agent_call *deadline_call;
+    struct stray_check *check;             /* before its agent is started */
+    enum stray_check_verdict verdict;      /* what that said */
     int64_t agreed_wall_ms, tells_wall_ms; /* deadlines that the agent has, and is told */
     int64_t agent_ends_ms;                 /* by its own timer, as it last said; 0: it did not */
     struct record_copy *copy;
@@ -98,6 +103,7 @@ void tender_free(struct tender **tender)
     *tender = NULL;
     agent_call_cancel(&t->call);
     agent_call_cancel(&t->deadline_call);
+    stray_check_cancel(&t->check);
     record_copy_cancel(&t->copy);
     package_courier_free(&t->courier);
     timer_free(t->g->world, &t->call_timer);
@@ -326,6 +332,10 @@ static void on_started(int status, struct slice body, const struct err *err, voi
         ending_start(t->g, t->s, ENDING_PACKAGES);
         return;
     }
+    if (!session_is_started(t->s) && t->verdict == STRAY_CHECK_YES) {
+        stray_pods_remove(t->g, t->s);
+        return;
+    }
     if (t->s->activity.setting_up && t->s->spec.packages && !t->courier)
         t->courier = package_courier_start(t->g, t->s);
     if (!session_is_started(t->s)) {
@@ -363,12 +373,31 @@ static void start_agent(struct tender *t)
     buf_fini(&body);
 }
 
-/* The variables are known to the creator only: look whether it has started the agent. */
+/* The variables are known to the creator only, or the session is elsewhere: look whether somebody
+ * has started the agent. */
 static void look_whether_started(struct tender *t)
 {
     const struct agent_call_request req = {
         .method = HTTP_METHOD_GET, .target = "/v1/activity?wait=0", .total_ms = START_CALL_MS};
     t->call = agent_call_start(t->g, t->s, &req, on_started, t);
+}
+
+static void on_checked(enum stray_check_verdict v, void *user)
+{
+    struct tender *t = user;
+    t->check = NULL;
+    t->verdict = v;
+    if (v == STRAY_CHECK_UNSETTLED)
+        timer_start(t->g->world, t->call_timer, CHECK_AGAIN_MS, 0);
+    else if (state_of(t) == TENDER_STARTING)
+        begin_call(t);
+}
+
+/* While the pod comes up there is time for it. */
+static void check_pod(struct tender *t)
+{
+    if (!t->check && t->verdict == STRAY_CHECK_UNSETTLED)
+        t->check = stray_check_start(t->g, t->s, on_checked, t);
 }
 
 static void begin_call(struct tender *t)
@@ -377,7 +406,9 @@ static void begin_call(struct tender *t)
         return;
     if (state_of(t) == TENDER_TENDING)
         poll_activity(t);
-    else if (state_of(t) == TENDER_STARTING && knows_env(t))
+    else if (t->verdict == STRAY_CHECK_UNSETTLED)
+        check_pod(t);
+    else if (state_of(t) == TENDER_STARTING && knows_env(t) && t->verdict == STRAY_CHECK_NO)
         start_agent(t);
     else if (state_of(t) == TENDER_STARTING)
         look_whether_started(t);
@@ -511,6 +542,11 @@ void tender_start(struct gateway *g, struct session *s)
     t->copy_timer = timer_new(g->world, on_copy_timer, t);
     t->deadline_timer = timer_new(g->world, on_deadline_timer, t);
     fsm_init(&t->fsm, &TENDER_FSM, TENDER_WAITING);
+    t->verdict = STRAY_CHECK_NO;
+    if (stray_check_needed(g, s) && !session_is_started(s)) {
+        t->verdict = STRAY_CHECK_UNSETTLED;
+        check_pod(t);
+    }
     s->tender = t;
     /* What is remembered may be of before another gateway tended it. */
     s->activity.seq = 0;

@@ -369,6 +369,7 @@ static void on_capacity(const struct remote_result *result, void *user)
                  json_get_text(j, "reason", ""));
         r->capacity.slots = json_int(json_get(j, "slots"), -1);
         r->capacity.sessions = json_int(json_get(j, "sessions"), 0);
+        r->capacity.told = true;
     } else {
         if (!result->err && strcmp(r->capacity.state, "refused") != 0)
             LOG(LOG_WARN, "remote_refuses", KV("remote", r->conf.name),

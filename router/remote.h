@@ -21,6 +21,7 @@ struct remote_capacity {
     char reason[32];
     int64_t slots;    /* -1: not known */
     int64_t sessions; /* of ours there */
+    bool told;        /* it has said so since this gateway began */
 };
 
 struct remotes *remotes_new(struct loop *l, struct http_caller *h, const struct remote_conf *confs,

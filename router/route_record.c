@@ -25,12 +25,12 @@ static const char WRITE[] =
     "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "
     "return false";
 
-static const char DELETES_ADD[] =
+static const char QUEUE_ADD[] =
     "local t = redis.call('TIME') "
     "redis.call('ZADD', KEYS[1], t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[2], ARGV[1]) "
     "return false";
 
-static const char DELETES_TAKE[] =
+static const char QUEUE_TAKE[] =
     "local t = redis.call('TIME') "
     "local now = t[1] * 1000 + math.floor(t[2] / 1000) "
     "local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2]) "
@@ -55,7 +55,7 @@ struct errand {
     struct tally *tally;
     enum route_operation operation;
     route_record_f *fn;
-    route_deletes_f *deletes_fn;
+    route_queue_f *queue_fn;
     void *user;
     struct route_answer answer;
     struct err err;
@@ -98,8 +98,8 @@ const struct route_counts *route_records_counts(const struct route_records *r)
 
 const char *route_operation_word(enum route_operation o)
 {
-    static const char *const NAMES[ROUTE_OP_COUNT] = {"read", "write", "drop", "complete",
-                                                      "deletes"};
+    static const char *const NAMES[ROUTE_OP_COUNT] = {"read",     "write",   "drop",
+                                                      "complete", "deletes", "looks"};
     return NAMES[o];
 }
 
@@ -136,9 +136,14 @@ static struct slice record_key(char key[KEY_MAX], const char *id)
     return slice_of(key);
 }
 
-static struct slice deletes_key(char key[KEY_MAX], const char *remote)
+static const struct {
+    const char *word;
+    enum route_operation operation;
+} QUEUES[] = {{"deletes", ROUTE_OP_DELETES}, {"looks", ROUTE_OP_LOOKS}};
+
+static struct slice queue_key(char key[KEY_MAX], enum route_queue q, const char *remote)
 {
-    snprintf(key, KEY_MAX, "spillway:deletes:%s", remote);
+    snprintf(key, KEY_MAX, "spillway:%s:%s", QUEUES[q].word, remote);
     return slice_of(key);
 }
 
@@ -242,37 +247,37 @@ void route_records_mark_complete(struct route_records *r, route_record_f *fn, vo
                   errand_new(r, ROUTE_OP_COMPLETE, fn, user));
 }
 
-/* -- deletes -- */
+/* -- queues -- */
 
-static struct slice print_member(char out[KEY_MAX], const struct route_delete *d)
+static struct slice print_member(char out[KEY_MAX], const struct route_item *d)
 {
     snprintf(out, KEY_MAX, "%s %s", d->id, d->epoch);
     return slice_of(out);
 }
 
-void route_deletes_add(struct route_records *r, const char *remote, const struct route_delete *d,
-                       int64_t after_ms, route_record_f *fn, void *user)
+void route_queue_add(struct route_records *r, enum route_queue q, const char *remote,
+                     const struct route_item *d, int64_t after_ms, route_record_f *fn, void *user)
 {
     char key[KEY_MAX], member[KEY_MAX], after[24];
     snprintf(after, sizeof(after), "%" PRId64, after_ms);
-    const struct slice args[] = {slice_of("EVAL"),        slice_of(DELETES_ADD),
-                                 slice_of("1"),           deletes_key(key, remote),
+    const struct slice args[] = {slice_of("EVAL"),        slice_of(QUEUE_ADD),
+                                 slice_of("1"),           queue_key(key, q, remote),
                                  print_member(member, d), slice_of(after)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
-                  errand_new(r, ROUTE_OP_DELETES, fn, user));
+                  errand_new(r, QUEUES[q].operation, fn, user));
 }
 
-void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
-                        route_record_f *fn, void *user)
+void route_queue_done(struct route_records *r, enum route_queue q, const char *remote,
+                      const struct route_item *d, route_record_f *fn, void *user)
 {
     char key[KEY_MAX], member[KEY_MAX];
-    const struct slice args[] = {slice_of("ZREM"), deletes_key(key, remote),
+    const struct slice args[] = {slice_of("ZREM"), queue_key(key, q, remote),
                                  print_member(member, d)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
-                  errand_new(r, ROUTE_OP_DELETES, fn, user));
+                  errand_new(r, QUEUES[q].operation, fn, user));
 }
 
-static bool read_delete(struct route_delete *out, const struct redis_value *v)
+static bool read_item(struct route_item *out, const struct redis_value *v)
 {
     const char *gap = v->kind == REDIS_TEXT ? memchr(v->text.at, ' ', v->text.len) : NULL;
     if (!gap)
@@ -286,26 +291,26 @@ static bool read_delete(struct route_delete *out, const struct redis_value *v)
 static void on_taken(const struct redis_value *value, const struct err *err, void *user)
 {
     struct errand e = *(struct errand *)user;
-    struct route_delete items[ROUTE_DELETES_MAX];
+    struct route_item items[ROUTE_QUEUE_MAX];
     size_t found = 0;
     count(&e, err);
     free(user);
     for (size_t i = 0; !err && value->kind == REDIS_LIST && i < value->count; i++) {
-        if (found < ROUTE_DELETES_MAX && read_delete(&items[found], &value->items[i]))
+        if (found < ROUTE_QUEUE_MAX && read_item(&items[found], &value->items[i]))
             found++;
     }
-    e.deletes_fn(items, found, err, e.user);
+    e.queue_fn(items, found, err, e.user);
 }
 
-void route_deletes_take(struct route_records *r, const char *remote, int64_t lease_ms,
-                        route_deletes_f *fn, void *user)
+void route_queue_take(struct route_records *r, enum route_queue q, const char *remote,
+                      int64_t lease_ms, route_queue_f *fn, void *user)
 {
     char key[KEY_MAX], lease[24], most[16];
-    struct errand *e = errand_new(r, ROUTE_OP_DELETES, NULL, user);
-    e->deletes_fn = fn;
+    struct errand *e = errand_new(r, QUEUES[q].operation, NULL, user);
+    e->queue_fn = fn;
     snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
-    snprintf(most, sizeof(most), "%d", ROUTE_DELETES_MAX);
-    const struct slice args[] = {slice_of("EVAL"),         slice_of(DELETES_TAKE), slice_of("1"),
-                                 deletes_key(key, remote), slice_of(lease),        slice_of(most)};
+    snprintf(most, sizeof(most), "%d", ROUTE_QUEUE_MAX);
+    const struct slice args[] = {slice_of("EVAL"),          slice_of(QUEUE_TAKE), slice_of("1"),
+                                 queue_key(key, q, remote), slice_of(lease),      slice_of(most)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_taken, e);
 }

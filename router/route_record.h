@@ -5,7 +5,8 @@
  * tenant, fingerprint. For one epoch it only goes forward, and another epoch takes it over only
  * when the caller names the old one, or it is gone. spillway:routes:SITE     is there while all
  * records are: a Redis that lost them lost this too spillway:deletes:SITE    remote sessions still
- * to be deleted ("ID EPOCH", by time)
+ * to be deleted ("ID EPOCH", by time) spillway:looks:SITE      remote sessions whose records
+ * somebody has to close when they end, in the same way
  *
  * Callbacks: exactly once, never before the call returned. Ownership: borrows the client; records
  * in callbacks are borrowed. */
@@ -50,23 +51,29 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
 /* From now on what has no record is not there. */
 void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user);
 
-/* -- deletes that a remote has not heard yet -- */
+/* -- what the gateways of a site share out among them, for each remote -- */
 
-#define ROUTE_DELETES_MAX 32 /* of one answer */
-struct route_delete {
+enum route_queue {
+    ROUTE_QUEUE_DELETES, /* that the remote has not heard yet */
+    ROUTE_QUEUE_LOOKS    /* whether the session lives on, or its record is to be closed */
+};
+
+#define ROUTE_QUEUE_MAX 32 /* of one answer */
+struct route_item {
     char id[64];
     char epoch[33];
 };
-typedef void route_deletes_f(const struct route_delete *items, size_t count, const struct err *err,
-                             void *user);
-void route_deletes_add(struct route_records *r, const char *remote, const struct route_delete *d,
-                       int64_t after_ms, route_record_f *fn, void *user);
-/* What is due; it is due again after `lease_ms`, unless route_deletes_done() says that it was done.
+typedef void route_queue_f(const struct route_item *items, size_t count, const struct err *err,
+                           void *user);
+/* Due after so long; where it stands there already: from now on. */
+void route_queue_add(struct route_records *r, enum route_queue q, const char *remote,
+                     const struct route_item *i, int64_t after_ms, route_record_f *fn, void *user);
+/* What is due; it is due again after `lease_ms`, unless route_queue_done() says that it was done.
  */
-void route_deletes_take(struct route_records *r, const char *remote, int64_t lease_ms,
-                        route_deletes_f *fn, void *user);
-void route_deletes_done(struct route_records *r, const char *remote, const struct route_delete *d,
-                        route_record_f *fn, void *user);
+void route_queue_take(struct route_records *r, enum route_queue q, const char *remote,
+                      int64_t lease_ms, route_queue_f *fn, void *user);
+void route_queue_done(struct route_records *r, enum route_queue q, const char *remote,
+                      const struct route_item *i, route_record_f *fn, void *user);
 
 /* -- how they went, since the start -- */
 
@@ -76,6 +83,7 @@ enum route_operation {
     ROUTE_OP_DROP,
     ROUTE_OP_COMPLETE,
     ROUTE_OP_DELETES,
+    ROUTE_OP_LOOKS,
     ROUTE_OP_COUNT
 };
 struct route_counts {

@@ -57,8 +57,8 @@ static void kill_gateway(void)
     struct sim_gateway *n = &s->gateways[sim_between(0, s->gateway_count - 1)];
     if (!sim_gateway_lives(n))
         return;
-    sim_gateway_kill(n);
     faults.h->killed = true;
+    sim_gateway_kill(n);
     sim_world_at(faults.outside, sim_now() + sim_between(200, 15000), on_back, NULL, n);
 }
 

@@ -18,7 +18,7 @@ struct sim_history {
     bool redis_lost;     /* writes */
     bool killed;         /* a gateway, with what it knew */
     bool late_views;     /* a gateway may see pods later than others do */
-    bool unsure;         /* a pod was made that may not be the only one of its session */
+    bool unforeseen;     /* a pod was made that took a slot which nobody had kept for it */
 };
 
 /* Ends the program when a property breaks. */

@@ -40,9 +40,7 @@ struct life {
     const struct sim_agent *used[USED_PODS]; /* incarnations that took an execution */
     int used_count;
     int64_t deadline_ms; /* wall; of its newest pod */
-    int pods;
-    bool unsure; /* see is_unsure() */
-    bool lost;   /* a fault took its pod */
+    bool lost;           /* a fault took its pod */
     UT_hash_handle hh;
 };
 
@@ -114,6 +112,13 @@ static struct life *life_of(const char *id)
 
 /* -- executions -- */
 
+/* Redis lost its records, and a gateway its memory: while the other site is silent too, nobody can
+ * tell that gateway. */
+static bool is_unknowable(void)
+{
+    return seen.history->redis_lost && seen.history->killed;
+}
+
 /* Two incarnations may live for a while, but what clients ask for goes to one of them. */
 static void check_one_pod(const struct sim_agent *a)
 {
@@ -122,7 +127,7 @@ static void check_one_pod(const struct sim_agent *a)
     for (int i = 0; i < s->used_count; i++) {
         const struct sim_agent *other = s->used[i];
         known |= other == a;
-        if (other != a && !s->unsure && other->process.alive && !other->activity.quiesced)
+        if (other != a && !is_unknowable() && other->process.alive && !other->activity.quiesced)
             sim_violated("one pod", "%s is served by %.8s and by %.8s", s->id, other->epoch,
                          a->epoch);
     }
@@ -143,8 +148,7 @@ void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
     }
     bool same_pod = e->agent == a;
     /* Across incarnations a result or a tombstone says that it ran, as long as there is a store. */
-    bool excused = seen.history->redis_troubled || life_of(a->session_id)->unsure;
-    if (same_pod || !excused)
+    if (same_pod || !seen.history->redis_troubled)
         sim_violated("at most once", "%s runs again, first in %.8s, now in %.8s", e->key, e->epoch,
                      a->epoch);
 }
@@ -171,8 +175,7 @@ void sim_property_no_result(const char *session, const char *execution_id, const
     const struct sim_history *h = seen.history;
     const struct life *s = life_of(session);
     bool over = sim_wall() + SLACK_MS > s->deadline_ms;
-    /* A gateway that remembers an earlier life of the id may not have heard of the later one. */
-    bool excused = s->lost || over || s->pods > 1 || h->redis_troubled || h->skewed;
+    bool excused = s->lost || over || h->redis_troubled || h->skewed;
     if (!excused)
         sim_violated("result", "%s of %s was accepted and is %s", execution_id, session, what);
 }
@@ -217,10 +220,9 @@ static int used_slots(const struct sim_cluster *c)
     return n;
 }
 
-/* Two ways to a second pod that production does not close (docs/testing.md): a create that is
- * carried out after its gateway has given it up, and one at another site by a gateway that does not
- * see its own cluster, where the session may be. */
-static bool is_unsure(const struct sim_pod *p)
+/* Behind its gateway's back: that had given the create up, and the slot that it had reserved; or it
+ * was sent here by one that did not see its own cluster, with all the others that could not. */
+static bool is_unforeseen(const struct sim_pod *p)
 {
     struct err err;
     const char *text =
@@ -234,31 +236,31 @@ static bool is_unsure(const struct sim_pod *p)
 
 static void note_pod(const struct sim_pod *p)
 {
-    struct life *s = life_of(p->name);
-    s->deadline_ms = deadline_of(p);
-    s->pods++;
-    s->unsure |= is_unsure(p);
-    seen.history->unsure |= s->unsure;
+    life_of(p->name)->deadline_ms = deadline_of(p);
+    seen.history->unforeseen |= is_unforeseen(p);
 }
 
 void sim_property_pod_made(const struct sim_pod *p)
 {
     const struct sim_history *h = seen.history;
     const struct sim_cluster *c = p->cluster;
-    int most = c->nodes * c->slots, used = used_slots(c), lives = 0;
+    int most = c->nodes * c->slots, used = used_slots(c), lives = 0, gateways = 0;
     if (!p->is_session)
         return;
     note_pod(p);
-    if (h->others || h->unsure)
+    if (h->others || h->unforeseen)
         return;
     for (int i = 0; i < h->site_count; i++) {
         for (int k = 0; h->sites[i]->cluster == c && k < h->sites[i]->gateway_count; k++)
             lives += h->sites[i]->gateways[k].lives;
+        gateways += h->sites[i]->cluster == c ? h->sites[i]->gateway_count : 0;
     }
-    /* Without a store, or with a view that is later than a reservation lasts behind its pod, each
-     * gateway may take one slot that another takes too. */
+    /* With a view that is later than a reservation lasts behind its pod each gateway may take one
+     * slot that another takes too; without a store its share, which those that have one do not see
+     * at once. */
+    int share = h->redis_troubled && most / gateways > 1 ? most / gateways : 1;
     if (h->redis_troubled || h->late_views)
-        most += lives - 1;
+        most += (lives - 1) * share;
     if (used > most)
         sim_violated("capacity", "%s holds %d pods on %d slots", c->name, used,
                      c->nodes * c->slots);

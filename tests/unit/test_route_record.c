@@ -15,7 +15,7 @@ struct told {
     int times;
     bool failed;
     struct route_answer answer;
-    struct route_delete deletes[ROUTE_DELETES_MAX];
+    struct route_item deletes[ROUTE_QUEUE_MAX];
     size_t count;
 };
 
@@ -27,7 +27,7 @@ static void on_told(const struct route_answer *a, const struct err *err, void *u
     t->answer = a ? *a : (struct route_answer){0};
 }
 
-static void on_deletes(const struct route_delete *items, size_t count, const struct err *err,
+static void on_deletes(const struct route_item *items, size_t count, const struct err *err,
                        void *user)
 {
     struct told *t = user;
@@ -165,28 +165,28 @@ static void what_is_damaged_is_not_sure(void **state)
 
 static void deletes_are_leased(void **state)
 {
-    static const struct route_delete ONE = {"s5", "e5"}, LATER = {"s6", "e6"};
+    static const struct route_item ONE = {"s5", "e5"}, LATER = {"s6", "e6"};
     struct told add = {0}, later = {0}, take = {0}, taken = {0}, back = {0}, done = {0}, none = {0};
     (void)state;
-    route_deletes_add(records, "cloud", &ONE, 0, on_told, &add);
-    route_deletes_add(records, "cloud", &LATER, 60000, on_told, &later);
+    route_queue_add(records, ROUTE_QUEUE_DELETES, "cloud", &ONE, 0, on_told, &add);
+    route_queue_add(records, ROUTE_QUEUE_DELETES, "cloud", &LATER, 60000, on_told, &later);
     wait_for(&add);
-    route_deletes_take(records, "cloud", 200, on_deletes, &take);
+    route_queue_take(records, ROUTE_QUEUE_DELETES, "cloud", 200, on_deletes, &take);
     wait_for(&take);
     assert_int_equal(take.count, 1);
     assert_string_equal(take.deletes[0].id, "s5");
     assert_string_equal(take.deletes[0].epoch, "e5");
-    route_deletes_take(records, "cloud", 200, on_deletes, &taken);
+    route_queue_take(records, ROUTE_QUEUE_DELETES, "cloud", 200, on_deletes, &taken);
     wait_for(&taken);
     assert_int_equal(taken.count, 0); /* somebody works on it */
     loop_wait_for(loop, 300);
-    route_deletes_take(records, "cloud", 1, on_deletes, &back);
+    route_queue_take(records, ROUTE_QUEUE_DELETES, "cloud", 1, on_deletes, &back);
     wait_for(&back);
     assert_int_equal(back.count, 1); /* who died, it seems */
-    route_deletes_done(records, "cloud", &ONE, on_told, &done);
+    route_queue_done(records, ROUTE_QUEUE_DELETES, "cloud", &ONE, on_told, &done);
     wait_for(&done);
     loop_wait_for(loop, 20);
-    route_deletes_take(records, "cloud", 1, on_deletes, &none);
+    route_queue_take(records, ROUTE_QUEUE_DELETES, "cloud", 1, on_deletes, &none);
     wait_for(&none);
     assert_int_equal(none.count, 0);
 }
