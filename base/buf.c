@@ -21,16 +21,13 @@ void buf_fini(struct buf *b)
     *b = (struct buf){0};
 }
 
-/* Makes room for `len` more bytes and a NUL; false and marked when that is beyond the maximum. */
-static bool reserve(struct buf *b, size_t len)
+static bool grow(struct buf *b, size_t len)
 {
     if (len > b->max - b->len) {
         b->overflowed = true;
         return false;
     }
     size_t need = b->len + len + 1;
-    if (need <= b->cap)
-        return true;
     size_t cap = b->cap ? b->cap : FIRST_CAP;
     while (cap < need)
         cap *= 2;
@@ -41,14 +38,28 @@ static bool reserve(struct buf *b, size_t len)
     return true;
 }
 
-bool buf_add(struct buf *b, const void *bytes, size_t len)
+/* Makes room for `len` more bytes and a NUL; false and marked when that is beyond the maximum. What
+ * there is never exceeds it. */
+static bool reserve(struct buf *b, size_t len)
+{
+    return len < b->cap - b->len || grow(b, len);
+}
+
+char *buf_extend(struct buf *b, size_t len)
 {
     if (!reserve(b, len))
-        return false;
-    if (len)
-        memcpy(b->data + b->len, bytes, len);
+        return NULL;
+    char *at = b->data + b->len;
     b->len += len;
-    return true;
+    return at;
+}
+
+bool buf_add(struct buf *b, const void *bytes, size_t len)
+{
+    char *at = buf_extend(b, len);
+    if (at && len)
+        memcpy(at, bytes, len);
+    return at;
 }
 
 bool buf_add_text(struct buf *b, const char *text)

@@ -19,6 +19,8 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 bool buf_add(struct buf *b, const void *bytes, size_t len);
+/* As buf_add() of `len` bytes that the caller writes to where it points, at once. */
+char *buf_extend(struct buf *b, size_t len);
 bool buf_add_text(struct buf *b, const char *text);
 bool buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_consume(struct buf *b, size_t len); /* drops bytes at the front */

@@ -9,10 +9,17 @@
 #include <time.h>
 #include <uv.h>
 
+#define DEFERRED_FIRST 16
+
 struct deferred {
-    struct deferred *next;
     loop_f *fn;
     void *user;
+};
+
+/* What was deferred, oldest first; the memory stays for the next turns. */
+struct batch {
+    struct deferred *at;
+    size_t count, cap;
 };
 
 struct job {
@@ -36,7 +43,8 @@ struct loop {
     uv_check_t after_poll;
     uv_idle_t more; /* active while something deferred waits: the next poll must not block */
     struct loop_signal *signals;
-    struct deferred *deferred, **deferred_tail;
+    struct batch deferred;
+    struct batch spare; /* takes what comes while the deferred runs */
     uint64_t turn_began_ns, idle_ns, worst_lag_ns;
     bool stopped; /* stays, so that a stop before the run counts */
 };
@@ -132,16 +140,14 @@ static const struct world_ops REAL_WORLD = {
  * that defers itself again does not stop the loop. */
 static void run_deferred(struct loop *l)
 {
-    struct deferred *batch = l->deferred;
-    l->deferred = NULL;
-    l->deferred_tail = &l->deferred;
-    while (batch) {
-        struct deferred d = *batch;
-        free(batch);
-        batch = d.next;
-        d.fn(d.user);
-    }
-    if (!l->deferred)
+    struct batch batch = l->deferred;
+    l->deferred = l->spare;
+    l->spare = (struct batch){0};
+    for (size_t i = 0; i < batch.count; i++)
+        batch.at[i].fn(batch.at[i].user);
+    batch.count = 0;
+    l->spare = batch;
+    if (l->deferred.count == 0)
         uv_idle_stop(&l->more);
 }
 
@@ -187,7 +193,6 @@ struct loop *loop_new(void)
 {
     struct loop *l = mem_alloc(sizeof(*l));
     l->world.ops = &REAL_WORLD;
-    l->deferred_tail = &l->deferred;
     int failed = uv_loop_init(&l->uv);
     INVARIANT(!failed); /* no descriptors at the start of a program: nothing to go on with */
     failed = uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME);
@@ -251,6 +256,8 @@ void loop_free(struct loop **l)
         return;
     }
     free_signals(*l);
+    free((*l)->deferred.at);
+    free((*l)->spare.at);
     free(*l);
     *l = NULL;
 }
@@ -301,11 +308,12 @@ void loop_on_signal(struct loop *l, int signum, loop_f *fn, void *user)
 
 void loop_defer(struct loop *l, loop_f *fn, void *user)
 {
-    struct deferred *d = mem_alloc(sizeof(*d));
-    d->fn = fn;
-    d->user = user;
-    *l->deferred_tail = d;
-    l->deferred_tail = &d->next;
+    struct batch *b = &l->deferred;
+    if (b->count == b->cap) {
+        b->cap = b->cap > 0 ? b->cap * 2 : DEFERRED_FIRST;
+        b->at = mem_resize(b->at, b->cap * sizeof(*b->at));
+    }
+    b->at[b->count++] = (struct deferred){fn, user};
     uv_idle_start(&l->more, on_more);
 }
 

@@ -21,7 +21,7 @@ elseif(SPILLWAY_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 else()
-  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -fno-plt
                       -ffunction-sections -fdata-sections)
   add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")

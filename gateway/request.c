@@ -163,10 +163,10 @@ static int read_header_id(struct request *r, const struct http_head *head, struc
 {
     struct slice field = http_head_get(head, "X-Session-Id");
     char id[SESSION_ID_SIZE];
-    if (http_head_count(head, "X-Session-Id") > 1)
-        return err_set(err, ERR_ID_MISMATCH, "more than one X-Session-Id");
     if (!field.at)
         return 0;
+    if (http_head_count(head, "X-Session-Id") > 1)
+        return err_set(err, ERR_ID_MISMATCH, "more than one X-Session-Id");
     int rc = session_id_check(field, id, err);
     if (rc < 0)
         return err_wrap(err, "X-Session-Id");
@@ -193,7 +193,7 @@ static int read_ids(struct request *r, const struct http_head *head, struct slic
         int rc = session_id_check(path_id, r->explicit_id, err);
         if (rc < 0)
             return rc;
-        snprintf(r->id, sizeof(r->id), "%s", r->explicit_id);
+        memcpy(r->id, r->explicit_id, sizeof(r->id));
         http_exchange_set_session_id(r->x, r->id);
     }
     return read_header_id(r, head, err);
@@ -205,14 +205,14 @@ static int read_hop(struct request *r, const struct http_head *head, unsigned ne
 {
     static const char *const OURS[] = {"Spillway-Hop", "Spillway-Origin", "Spillway-Tenant",
                                        "Spillway-Epoch"};
+    bool claims = (needs & REQUEST_SITE) != 0;
+    for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+        claims |= http_head_get(head, OURS[i]).at != NULL;
+    if (!claims)
+        return 0;
     struct slice hop = http_head_get(head, "Spillway-Hop");
     struct slice tenant = http_head_get(head, "Spillway-Tenant");
     struct slice origin = http_head_get(head, "Spillway-Origin");
-    bool claims = (needs & REQUEST_SITE) != 0;
-    for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
-        claims |= http_head_count(head, OURS[i]) > 0;
-    if (!claims)
-        return 0;
     if (!site_token_accepts(&r->g->accepted, head))
         return err_set(err, needs & REQUEST_SITE ? ERR_UNAUTHORIZED : ERR_FORBIDDEN,
                        "this is for gateways of other sites, with their token");

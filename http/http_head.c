@@ -24,6 +24,20 @@ unsigned http_head_count(const struct http_head *h, const char *name)
     return count;
 }
 
+bool http_head_add(struct buf *out, struct slice name, struct slice value)
+{
+    char *at = buf_extend(out, name.len + value.len + 4);
+    if (at == NULL)
+        return false;
+    at = mempcpy(at, name.at, name.len);
+    *at++ = ':';
+    *at++ = ' ';
+    at = mempcpy(at, value.at, value.len);
+    *at++ = '\r';
+    *at = '\n';
+    return true;
+}
+
 struct status_text {
     int status;
     const char *text;

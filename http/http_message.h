@@ -58,6 +58,8 @@ struct slice http_head_get(const struct http_head *h, const char *name);
  * again when it passes. */
 bool http_text_is_clean(struct slice text);
 unsigned http_head_count(const struct http_head *h, const char *name);
+/* Adds the field's line to a head. False: no room for it. */
+bool http_head_add(struct buf *out, struct slice name, struct slice value);
 
 /* A query parameter, percent-decoded into `out` (terminated). False when absent; -err in *bad when
  * malformed or too long. */

@@ -15,12 +15,8 @@ void http_reply_field(struct http_exchange *x, struct slice name, struct slice v
 {
     INVARIANT(x->open && x->reply == HTTP_REPLY_OPEN);
     INVARIANT(name.len > 0);
-    if (x->fields.len + name.len + value.len + 4 > x->fields.max)
-        return; /* parsed heads have limits far below; a reply without a field beats none */
-    buf_add(&x->fields, name.at, name.len);
-    buf_add(&x->fields, ": ", 2);
-    buf_add(&x->fields, value.at, value.len);
-    buf_add(&x->fields, "\r\n", 2);
+    /* Parsed heads have limits far below; a reply without a field beats none. */
+    (void)http_head_add(&x->fields, name, value);
 }
 
 void http_reply_header(struct http_exchange *x, const char *name, const char *value)
@@ -173,16 +169,16 @@ void http_reply_begin(struct http_exchange *x, int status, int64_t length)
 size_t http_reply_write(struct http_exchange *x, struct slice piece)
 {
     struct http_connection *c = http_exchange_connection(x);
-    char size[20];
     INVARIANT(x->open && x->reply == HTTP_REPLY_BEGUN);
     if (piece.len == 0 || x->reply_bodyless)
         return http_connection_waiting(c);
     INVARIANT(x->reply_left < 0 || piece.len <= (uint64_t)x->reply_left);
     if (x->reply_left >= 0)
         x->reply_left -= (int64_t)piece.len;
-    int size_len = snprintf(size, sizeof(size), "%zx\r\n", piece.len);
     bool now = piece.len > SMALL_BODY; /* what is small is gathered until the turn ends */
     if (x->reply_chunked) {
+        char size[20];
+        int size_len = snprintf(size, sizeof(size), "%zx\r\n", piece.len);
         uv_buf_t parts[3] = {http_out_part(size, (size_t)size_len),
                              http_out_part(piece.at, piece.len), http_out_part("\r\n", 2)};
         http_connection_send(c, parts, 3, now);

@@ -35,20 +35,18 @@ struct upstream *upstream_new(struct loop *l, const struct upstream_conf *conf)
 
 /* ---- targets ---- */
 
-static struct upstream_target key_of(const struct upstream_target *target)
+/* The key is the port and what there is of the host: a host's end is not hashed. */
+_Static_assert(offsetof(struct upstream_target, host) == sizeof(uint16_t), "nothing between");
+
+static size_t key_len(const struct upstream_target *t)
 {
-    struct upstream_target key;
-    memset(&key, 0, sizeof(key)); /* padding too: it is hashed */
-    memcpy(key.host, target->host, strnlen(target->host, sizeof(key.host) - 1));
-    key.port = target->port;
-    return key;
+    return offsetof(struct upstream_target, host) + strnlen(t->host, sizeof(t->host) - 1);
 }
 
 static struct upstream_target_pool *target_find(struct upstream *u, const struct upstream_target *t)
 {
-    struct upstream_target key = key_of(t);
     struct upstream_target_pool *found;
-    HASH_FIND(hh, u->targets, &key, sizeof(key), found);
+    HASH_FIND(hh, u->targets, t, key_len(t), found);
     return found;
 }
 
@@ -58,13 +56,13 @@ static struct upstream_target_pool *target_get(struct upstream *u, const struct 
     if (p != NULL)
         return p;
     p = mem_alloc(sizeof(*p));
-    p->key = key_of(t);
+    memcpy(&p->key, t, key_len(t));
     p->pool = u;
     bool v6 = strchr(p->key.host, ':') != NULL;
     p->host_line_len =
         (size_t)snprintf(p->host_line, sizeof(p->host_line), " HTTP/1.1\r\nHost: %s%s%s:%u\r\n",
                          v6 ? "[" : "", p->key.host, v6 ? "]" : "", (unsigned)p->key.port);
-    HASH_ADD(hh, u->targets, key, sizeof(p->key), p);
+    HASH_ADD(hh, u->targets, key, key_len(t), p);
     return p;
 }
 
@@ -184,14 +182,6 @@ static void on_queue_tick(void *user)
 
 /* ---- the request's head ---- */
 
-static void add_field(struct buf *out, const struct http_header *h)
-{
-    buf_add(out, h->name.at, h->name.len);
-    buf_add(out, ": ", 2);
-    buf_add(out, h->value.at, h->value.len);
-    buf_add(out, "\r\n", 2);
-}
-
 static void add_framing(struct upstream_call *call, const struct upstream_request *req)
 {
     if (req->body_streamed && req->content_length < 0) {
@@ -213,7 +203,7 @@ static void write_head(struct upstream_call *call, const struct upstream_request
     buf_add(&call->head, req->target.at, req->target.len);
     buf_add(&call->head, call->target->host_line, call->target->host_line_len);
     for (unsigned i = 0; i < req->header_count; i++)
-        add_field(&call->head, &req->headers[i]);
+        (void)http_head_add(&call->head, req->headers[i].name, req->headers[i].value);
     add_framing(call, req);
     buf_add(&call->head, "\r\n", 2);
 }

@@ -29,8 +29,8 @@ struct upstream_conf {
 extern const struct upstream_conf UPSTREAM_CONF_DEFAULT; /* 2 s, 60 s, 64, 256 */
 
 struct upstream_target {
-    char host[46]; /* numeric address */
     uint16_t port;
+    char host[46]; /* numeric address */
 };
 
 struct upstream_request {

@@ -26,7 +26,7 @@ enum upstream_conn_state { UPSTREAM_CONN_STATES(FSM_ENUM) };
 extern const struct fsm_table UPSTREAM_CONN_FSM;
 
 struct upstream_target_pool {
-    struct upstream_target key; /* zeroed behind the host's end: it is hashed */
+    struct upstream_target key;
     struct upstream *pool;
     char host_line[80]; /* " HTTP/1.1\r\nHost: …\r\n", the same for every call */
     size_t host_line_len;
