@@ -411,10 +411,11 @@ static void wait_remote(struct request *r)
     }
 }
 
+/* What was heard in the millisecond of the request is fresh: nothing more may come for a while. */
 static void wait_fresh(struct request *r)
 {
     struct session *s = r->s;
-    if (!r->timed_out && s->activity_seen_ms <= r->begun_ms && !session_is_over(s) &&
+    if (!r->timed_out && s->activity_seen_ms < r->begun_ms && !session_is_over(s) &&
         session_state(s) != SESSION_STOPPING) {
         request_wait(r, s, wait_fresh);
         return;

@@ -1,6 +1,7 @@
 """Sessions: names, idempotency, listing, deadlines, clean-up, and what is remembered of them."""
 import concurrent.futures
 import datetime
+import itertools
 
 from harness import problems
 from harness.session import Session, new_id
@@ -238,3 +239,16 @@ def test_all_gateways_tell_the_same_of_a_session(site, session):
     assert len({(answer["session_id"], answer["pod"]["name"], answer["created_at"]) for answer in answers}) == 1
     until(lambda: len({site.client_of(entry["name"]).get(f"/{session.id}/status").json()["status"]
                        for entry in site.gateways}) == 1, 20, "the same status everywhere")
+
+
+def test_gateways_that_take_turns_at_a_session_answer_at_once(site, session):
+    """The one that is asked asks the agent anew, and what that says within the same millisecond is fresh."""
+    clients = [site.client_of(entry["name"]) for entry in site.gateways]
+    turns = itertools.count(1)
+
+    def all_asked():
+        turn = next(turns)
+        clients[turn % len(clients)].get(f"/{session.id}/status").expect(200)
+        return turn == 60
+
+    until(all_asked, 30, "60 answers by turns")
