@@ -29,9 +29,8 @@ struct agent_call {
     size_t reply_max;
     int key_used; /* of the site's keys */
     bool other_key_tried;
-    bool cancelled; /* while a deferred callback is still to come */
-    bool deferred;
-    struct err err;
+    bool cancelled;      /* while a deferred callback is still to come */
+    struct err *refused; /* why it could not begin, until the deferred callback says so */
 };
 
 static void free_call(struct agent_call *c)
@@ -40,6 +39,7 @@ static void free_call(struct agent_call *c)
     free(c->target);
     free(c->body);
     free(c->idempotency_key);
+    free(c->refused);
     free(c);
 }
 
@@ -58,7 +58,7 @@ static void fail_later(void *user)
     if (c->cancelled)
         free_call(c);
     else
-        finish(c, 0, (struct slice){0}, &c->err);
+        finish(c, 0, (struct slice){0}, c->refused);
 }
 
 /* The token, signed once for each incarnation and key: two SHA-256 are more than the rest of a
@@ -135,14 +135,16 @@ static void send_call(struct agent_call *c)
         .head_ms = c->total_ms,
         .total_ms = c->total_ms,
     };
+    struct err err;
     int rc = 0;
     if (!*c->s->agent.host)
-        rc = err_set(&c->err, ERR_UPSTREAM, "the sandbox has no address");
+        rc = err_set(&err, ERR_UPSTREAM, "the sandbox has no address");
     if (rc == 0)
         rc = upstream_fetch_start(c->g->agents, &c->s->agent, &req, c->reply_max, on_fetched, c,
-                                  &c->fetch, &c->err);
+                                  &c->fetch, &err);
     if (rc < 0) {
-        c->deferred = true;
+        c->refused = mem_alloc(sizeof(err));
+        *c->refused = err;
         loop_defer(c->g->loop, fail_later, c);
     }
 }
@@ -158,7 +160,7 @@ struct agent_call *agent_call_start(struct gateway *g, struct session *s,
     c->user = user;
     c->method = req->method;
     c->target = mem_text(req->target);
-    c->body = mem_text_n(req->body.at ? req->body.at : "", req->body.len);
+    c->body = req->body.len > 0 ? mem_text_n(req->body.at, req->body.len) : NULL;
     c->body_len = req->body.len;
     c->content_type = req->content_type ? req->content_type : "application/json";
     c->idempotency_key = mem_text(req->idempotency_key);
@@ -174,7 +176,7 @@ void agent_call_cancel(struct agent_call **call)
     if (!c)
         return;
     *call = NULL;
-    if (c->deferred) {
+    if (c->refused) {
         c->cancelled = true;
         return;
     }

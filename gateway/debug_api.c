@@ -62,7 +62,7 @@ struct json_t *debug_api_session(const struct gateway *g, struct session *s)
     json_set_bool(j, "started", session_is_started(s));
     json_set_int(j, "running", s->activity.running);
     json_set_int(j, "seq", s->activity.seq);
-    json_set(j, "executions", json_ref(s->executions));
+    json_set(j, "executions", s->executions ? json_ref(s->executions) : json_new_object());
     return j;
 }
 

@@ -533,10 +533,12 @@ static void set_reason(struct ending *e)
         by_pod = false;
     }
     snprintf(s->reason, sizeof(s->reason), "%s", by_pod ? s->pod_trouble : c->word);
-    snprintf(s->message, sizeof(s->message), "%s",
-             by_pod && *s->pod_message ? s->pod_message : c->message);
-    if (e->cause == ENDING_PACKAGES)
-        snprintf(s->message, sizeof(s->message), "%.48s: %.200s", c->message, s->activity.setup);
+    session_set_text(&s->message, by_pod && s->pod_message ? s->pod_message : c->message);
+    if (e->cause == ENDING_PACKAGES && s->activity.setup) {
+        char text[SESSION_MESSAGE_SIZE];
+        snprintf(text, sizeof(text), "%.48s: %.200s", c->message, s->activity.setup);
+        session_set_text(&s->message, text);
+    }
 }
 
 /* Another cause while one is being worked on: what is forced wins over what asks. */

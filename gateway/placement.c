@@ -83,7 +83,7 @@ static void fail(struct placement *p, const struct err *err)
     take_back(p);
     session_set_failure(s, err);
     snprintf(s->reason, sizeof(s->reason), "%s", err_wire_name(err->code));
-    snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
+    session_set_text(&s->message, err->msg);
     LOG(LOG_WARN, "session_refused", KV("session", s->id), KV("code", s->reason),
         KV("detail", err->msg));
     if (!session_is_over(s)) /* its pod came, failed and went before the create's answer */

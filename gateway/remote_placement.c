@@ -151,7 +151,7 @@ static void fail(struct remote_placement *p, const struct err *err)
     session_set_failure(s, err);
     snprintf(s->reason, sizeof(s->reason), "%s",
              p->moves ? "unschedulable" : err_wire_name(err->code));
-    snprintf(s->message, sizeof(s->message), "%.200s", err->msg);
+    session_set_text(&s->message, err->msg);
     LOG(LOG_WARN, "session_refused", KV("session", s->id), KV("code", err_wire_name(err->code)),
         KV("detail", err->msg));
     withdraw_record(p);

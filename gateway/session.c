@@ -29,7 +29,6 @@ struct session *session_new(const char *id, const char *tenant, uint16_t agent_p
     s->waiters.prev = s->waiters.next = &s->waiters;
     s->agent.port = agent_port;
     s->created_ms = now_ms;
-    s->executions = json_new_object();
     s->references = 1;
     return s;
 }
@@ -38,6 +37,17 @@ struct session *session_ref(struct session *s)
 {
     s->references++;
     return s;
+}
+
+bool session_set_text(char **at, const char *text)
+{
+    size_t len = strnlen(text, SESSION_MESSAGE_SIZE - 1);
+    const char *before = *at ? *at : "";
+    if (strlen(before) == len && memcmp(before, text, len) == 0)
+        return false;
+    free(*at);
+    *at = len > 0 ? mem_text_n(text, len) : NULL;
+    return true;
 }
 
 void session_set_failure(struct session *s, const struct err *err)
@@ -59,6 +69,9 @@ void session_unref(struct session *s)
     json_free(s->env);
     json_free(s->executions);
     json_free(s->view);
+    free(s->node_name);
+    free(s->pod_message);
+    free(s->message);
     free(s->failure);
     free(s);
 }
@@ -144,8 +157,8 @@ static const char *trouble_of(const struct kube_pod *pod)
 
 static bool see_schedule(struct session *s, const struct kube_pod *pod, int64_t now_ms)
 {
-    bool changed = PUT(s->node_name, pod->node_name);
-    if (s->bound_ms == 0 && *s->node_name)
+    bool changed = session_set_text(&s->node_name, pod->node_name);
+    if (s->bound_ms == 0 && s->node_name)
         s->bound_ms = now_ms;
     if (!pod->unschedulable)
         s->unschedulable_since_ms = 0;
@@ -163,7 +176,7 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
     changed |= PUT(s->agent.host, pod->pod_ip);
     changed |= PUT(s->pod_trouble, trouble_of(pod));
     if (pod->message && *pod->message)
-        PUT(s->pod_message, pod->message);
+        session_set_text(&s->pod_message, pod->message);
     bool over = !kube_pod_alive(pod);
     changed |=
         s->pod_ready != pod->ready || s->pod_over != over || s->pod_deleting != pod->terminating;
@@ -259,11 +272,14 @@ static struct json_t *parse_checked(struct slice body, struct err *err)
  * plain characters. */
 static void read_setup(struct session_activity *out, const struct json_t *setup)
 {
+    if (!setup)
+        return;
     const char *state = json_get_text(setup, "state", "");
     out->setting_up = strcmp(state, "running") == 0;
     out->setup_failed = strcmp(state, "failed") == 0;
     bool late = out->setup_failed && strcmp(json_get_text(setup, "status", ""), "timeout") == 0;
-    snprintf(out->setup, sizeof(out->setup), "%s%s",
+    out->setup = mem_alloc(SESSION_MESSAGE_SIZE);
+    snprintf(out->setup, SESSION_MESSAGE_SIZE, "%s%s",
              late ? "that took too long; its last words were: " : "",
              json_get_text(setup, "line", ""));
     for (char *p = out->setup; *p; p++)
@@ -288,7 +304,7 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
         .last_end_ms = json_int(json_get(j, "last_end_ms"), -1),
         .tended_ms = json_int(json_get(j, "tended_ms"), 0),
         .left_ms = left_ms == -1 ? 0 : left_ms,
-        .unstored = json_is_array(unstored) ? json_ref(unstored) : json_new_array(),
+        .unstored = json_count(unstored) > 0 ? json_ref(unstored) : NULL,
     };
     read_setup(out, json_get(j, "setup"));
     PUT(out->last_execution, json_get_text(j, "last_execution", ""));
@@ -300,7 +316,9 @@ int session_activity_parse(struct session_activity *out, struct slice body, stru
 
 void session_activity_fini(struct session_activity *a)
 {
+    free(a->setup);
     json_free(a->unstored);
+    a->setup = NULL;
     a->unstored = NULL;
 }
 
@@ -309,6 +327,8 @@ void session_note_execution(struct session *s, const char *execution_id, const c
     const char *known = json_get_text(s->executions, execution_id, NULL);
     if (known && strcmp(known, "stored") == 0)
         return;
+    if (!s->executions)
+        s->executions = json_new_object();
     if (known || json_count(s->executions) < KNOWN_EXECUTIONS_MAX)
         json_set_text(s->executions, execution_id, state);
 }

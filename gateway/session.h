@@ -67,31 +67,29 @@ struct session_activity {
     char tender[EXECUTION_ID_SIZE];
     char epoch[33];
     bool setting_up, setup_failed; /* it installs packages first; that was in vain */
-    char setup[SESSION_MESSAGE_SIZE];
-    struct json_t *unstored; /* array; owned */
+    char *setup;                   /* its words about that; owned, NULL: none */
+    struct json_t *unstored;       /* array; owned, NULL: none */
 };
 
 struct session {
-    /* What session_view() shows is here, and nothing else need be: session_text sums it up. */
+    /* What session_view() shows is here and in three texts below: session_text sums it up. */
     char id[SESSION_ID_SIZE];
     struct fsm fsm;
     struct session_spec spec;
     char pod_name[SESSION_ID_SIZE];
     char namespace_name[SESSION_ID_SIZE];
-    char node_name[256];
     char pod_trouble[SESSION_REASON_SIZE]; /* reason that the pod itself gives: oom_killed, evicted,
                                               … */
-    char pod_message[256];
-    char reason[SESSION_REASON_SIZE]; /* of the end */
-    char message[256];
+    char reason[SESSION_REASON_SIZE];      /* of the end */
     int64_t created_wall_ms, ready_wall_ms, deadline_wall_ms, ended_wall_ms;
     int64_t activity_wall_ms;
     char last_execution[EXECUTION_ID_SIZE];
     char site[SESSION_ID_SIZE]; /* where it runs when not here; "" */
     struct json_t *view;        /* of a remote one: as its site last showed it; owned */
 
-    char tenant[SESSION_ID_SIZE]; /* the first that is not shown */
-    struct fsm_history history;   /* since it stands in the table */
+    char tenant[SESSION_ID_SIZE];            /* the first that is not summed up as it is */
+    char *node_name, *pod_message, *message; /* session_set_text()'s: owned, NULL: nothing */
+    struct fsm_history history;              /* since it stands in the table */
     char epoch[33], nonce[33];
     char fingerprint[DIGEST_HEX];
     struct json_t *env; /* only where the session was created, until the agent has it */
@@ -110,7 +108,7 @@ struct session {
     struct session_activity activity;          /* last seen */
     int64_t activity_seen_ms;                  /* when; 0: never */
     struct json_t *executions; /* ids that this gateway knows of: {eid: "running" | "stored"}; for
-                                  the case that the pod is lost */
+                                  the case that the pod is lost; NULL: none */
     int key_index;             /* which site key the pod's token was made with */
 
     char wish[SESSION_ID_SIZE];        /* what its creator asked for; only where it was created */
@@ -146,6 +144,9 @@ struct session {
 struct session *session_new(const char *id, const char *tenant, uint16_t agent_port,
                             int64_t now_ms) CHECK_RESULT;
 struct session *session_ref(struct session *s);
+/* node_name, pod_message or message, of at most SESSION_MESSAGE_SIZE with its end. True: changed.
+ */
+bool session_set_text(char **at, const char *text);
 void session_set_failure(struct session *s, const struct err *err);
 void session_unref(struct session *s);
 

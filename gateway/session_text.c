@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "gateway/session.h"
 #include "gateway/session_view.h"
 
@@ -10,9 +11,16 @@
 #define TEXT_MAX ((size_t)128 * 1024)
 #define LANES    4
 
+static uint64_t sum_text(uint64_t sum, const char *text)
+{
+    for (; text && *text; text++)
+        sum = (sum ^ (unsigned char)*text) * UINT64_C(0x9e3779b97f4a7c15);
+    return (sum ^ (sum >> 29)) * UINT64_C(0xff51afd7ed558ccd); /* where one ends counts too */
+}
+
 /* The text stands as long as the bytes that it was made from are the same: a sum over them, in
- * place of a mark that every writer would have to remember. Behind pointers lies what is made once
- * (spec.metadata) or replaced as a whole (view). */
+ * place of a mark that every writer would have to remember. Behind other pointers lies what is made
+ * once (spec.metadata) or replaced as a whole (view). */
 static uint64_t sum_of(const struct session *s)
 {
     uint64_t lanes[LANES] = {1 + session_is_started(s), 2, 3, 4}, words[LANES];
@@ -28,6 +36,7 @@ static uint64_t sum_of(const struct session *s)
     uint64_t sum = 0;
     for (int i = 0; i < LANES; i++)
         sum = (sum ^ lanes[i] ^ words[i]) * UINT64_C(0xff51afd7ed558ccd) + (sum >> 31);
+    sum = sum_text(sum_text(sum_text(sum, s->node_name), s->pod_message), s->message);
     return sum | 1; /* never 0, which says that there is no text */
 }
 
@@ -42,7 +51,7 @@ static void make(struct session *s, const char *site)
     session_text_fini(s);
     s->shown_view = json_ref(s->view);
     s->shown_len = text.len;
-    s->shown_text = buf_text(&text); /* malloc'ed; handed over instead of buf_fini() */
+    s->shown_text = mem_resize(text.data, text.len); /* handed over instead of buf_fini() */
 }
 
 struct slice session_text(struct session *s, const char *site)

@@ -16,7 +16,7 @@ static void set_time(struct json_t *j, const char *key, int64_t wall_ms)
 
 static void set_or_null(struct json_t *j, const char *key, const char *text)
 {
-    json_set_text(j, key, *text ? text : NULL);
+    json_set_text(j, key, text && *text ? text : NULL);
 }
 
 static void set_installing(struct json_t *j, const char *line)
@@ -33,9 +33,9 @@ static void set_reason(struct json_t *j, const struct session *s)
     bool over = session_is_over(s) || session_state(s) == SESSION_STOPPING;
     set_or_null(j, "reason", over ? s->reason : s->pod_trouble);
     if (over || !s->activity.setting_up)
-        set_or_null(j, "message", over ? s->message : (*s->pod_trouble ? s->pod_message : ""));
+        set_or_null(j, "message", over ? s->message : (*s->pod_trouble ? s->pod_message : NULL));
     else
-        set_installing(j, s->activity.setup);
+        set_installing(j, s->activity.setup ? s->activity.setup : "");
 }
 
 static struct json_t *pod_of(const struct session *s)

@@ -15,6 +15,7 @@
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
+#include "gateway/session_text.h"
 #include "gateway/site_clock.h"
 #include "gateway/stray_check.h"
 #include "gateway/stray_pods.h"
@@ -63,9 +64,10 @@ struct tender {
     int64_t agent_ends_ms;                 /* by its own timer, as it last said; 0: it did not */
     struct record_copy *copy;
     struct package_courier *courier; /* while packages are installed from an index; else NULL */
-    struct timer *call_timer;        /* when to call again after a failure */
     struct timer *due_timer;         /* when a rule of the session may bite */
-    struct timer *copy_timer;
+    /* Made when they are needed: calls seldom fail. */
+    struct timer *call_timer;     /* when to call again */
+    struct timer *copy_timer;     /* when to copy again */
     struct timer *deadline_timer; /* when to tell the agent again what it did not hear */
     int64_t begun_ms;
     int64_t polls_ms; /* up to when its polls are used up */
@@ -114,15 +116,38 @@ void tender_free(struct tender **tender)
     free(t);
 }
 
+/* Most tenders never need these: their calls do not fail. */
+static void start_rare(struct tender *t, struct timer **timer, timer_f *fn, int64_t after_ms)
+{
+    if (!*timer)
+        *timer = timer_new(t->g->world, fn, t);
+    timer_start(t->g->world, *timer, after_ms, 0);
+}
+
+static void on_call_timer(void *user)
+{
+    begin_call(user);
+}
+
+static void call_after(struct tender *t, int64_t ms)
+{
+    start_rare(t, &t->call_timer, on_call_timer, ms);
+}
+
 static void call_again(struct tender *t, int64_t max_ms)
 {
-    timer_start(t->g->world, t->call_timer, t->retry_ms, 0);
+    call_after(t, t->retry_ms);
     t->retry_ms = t->retry_ms * 2 < max_ms ? t->retry_ms * 2 : max_ms;
 }
 
 /* -- copying results -- */
 
 static void begin_copy(struct tender *t);
+
+static void on_copy_timer(void *user)
+{
+    begin_copy(user);
+}
 
 static bool has_uncopied(const struct session *s)
 {
@@ -145,7 +170,7 @@ static void on_copied(const struct err *err, void *user)
         return; /* /stored changes the activity: the next answer says what is left */
     }
     LOG(LOG_WARN, "result_copy_failed", KV("session", t->s->id), KV("error", err->msg));
-    timer_start(t->g->world, t->copy_timer, t->copy_retry_ms, 0);
+    start_rare(t, &t->copy_timer, on_copy_timer, t->copy_retry_ms);
     t->copy_retry_ms =
         t->copy_retry_ms * 2 < COPY_RETRY_MAX_MS ? t->copy_retry_ms * 2 : COPY_RETRY_MAX_MS;
 }
@@ -154,16 +179,19 @@ static void begin_copy(struct tender *t)
 {
     if (t->copy || json_count(t->s->activity.unstored) == 0)
         return;
-    timer_stop(t->g->world, t->copy_timer);
+    if (t->copy_timer)
+        timer_stop(t->g->world, t->copy_timer);
     t->copy = record_copy_start(t->g, t->s, t->s->activity.unstored, on_copied, t);
 }
 
-static void on_copy_timer(void *user)
-{
-    begin_copy(user);
-}
-
 /* -- the agent's own deadline -- */
+
+static void mend_deadline(struct tender *t);
+
+static void on_deadline_timer(void *user)
+{
+    mend_deadline(user);
+}
 
 static void on_deadline(int status, struct slice body, const struct err *err, void *user)
 {
@@ -173,7 +201,7 @@ static void on_deadline(int status, struct slice body, const struct err *err, vo
     if (!err && status == 200)
         t->agreed_wall_ms = t->tells_wall_ms;
     else
-        timer_start(t->g->world, t->deadline_timer, DEADLINE_AGAIN_MS, 0);
+        start_rare(t, &t->deadline_timer, on_deadline_timer, DEADLINE_AGAIN_MS);
 }
 
 static void tell_deadline(struct tender *t, int64_t left_ms)
@@ -204,11 +232,6 @@ static void mend_deadline(struct tender *t)
         t->agreed_wall_ms = s->deadline_wall_ms;
 }
 
-static void on_deadline_timer(void *user)
-{
-    mend_deadline(user);
-}
-
 /* -- what the agent says -- */
 
 /* The watch may bring the pod before the create's own answer: a phase may be empty. */
@@ -234,8 +257,8 @@ static void note_started(struct tender *t)
         gateway_metrics_session_started(t->g->metrics, now_ms(t) - s->created_ms);
         observe_phases(t);
     }
-    LOG(LOG_INFO, "session_ready", KV("session", s->id), KV("node", s->node_name),
-        KV("took_ms", now_ms(t) - s->created_ms));
+    LOG(LOG_INFO, "session_ready", KV("session", s->id),
+        KV("node", s->node_name ? s->node_name : ""), KV("took_ms", now_ms(t) - s->created_ms));
 }
 
 /* False: the tender is gone. */
@@ -277,7 +300,7 @@ static void poll_again(struct tender *t)
     int64_t now = now_ms(t);
     t->polls_ms = (t->polls_ms > now ? t->polls_ms : now) + POLL_EVERY_MS;
     if (t->polls_ms - now > POLL_BURST_MS)
-        timer_start(t->g->world, t->call_timer, POLL_EVERY_MS, 0);
+        call_after(t, POLL_EVERY_MS);
     else
         begin_call(t);
 }
@@ -294,6 +317,7 @@ static void on_polled(int status, struct slice body, const struct err *err, void
     t->retry_ms = RETRY_FIRST_MS;
     if (!take_activity(t, &a))
         return;
+    session_text_fini(t->s); /* made again for who asks: most sessions are asked seldom */
     mend_deadline(t);
     begin_copy(t);
     poll_again(t);
@@ -414,11 +438,6 @@ static void begin_call(struct tender *t)
         look_whether_started(t);
 }
 
-static void on_call_timer(void *user)
-{
-    begin_call(user);
-}
-
 /* -- when it is over -- */
 
 /* The agent ends that in time by itself, if it is still there. */
@@ -537,10 +556,7 @@ void tender_start(struct gateway *g, struct session *s)
     t->agreed_wall_ms = s->deadline_wall_ms;
     t->retry_ms = RETRY_FIRST_MS;
     t->copy_retry_ms = COPY_RETRY_FIRST_MS;
-    t->call_timer = timer_new(g->world, on_call_timer, t);
     t->due_timer = timer_new(g->world, on_due_timer, t);
-    t->copy_timer = timer_new(g->world, on_copy_timer, t);
-    t->deadline_timer = timer_new(g->world, on_deadline_timer, t);
     fsm_init(&t->fsm, &TENDER_FSM, TENDER_WAITING);
     t->verdict = STRAY_CHECK_NO;
     if (stray_check_needed(g, s) && !session_is_started(s)) {

@@ -82,8 +82,9 @@ struct tombstone *tombstone_new_lost(const char *session_id, const char *tenant,
     s->spec.cleanup = SESSION_CLEANUP_COMPLETION;
     fsm_move(&s->fsm, SESSION_ERROR);
     snprintf(s->reason, sizeof(s->reason), "record_damaged");
-    snprintf(s->message, sizeof(s->message),
-             "what the result store had of it was damaged, so it is not known what ran there");
+    session_set_text(
+        &s->message,
+        "what the result store had of it was damaged, so it is not known what ran there");
     struct tombstone *t = tombstone_new(s, false, NULL, site);
     session_unref(s);
     return t;

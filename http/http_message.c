@@ -439,6 +439,12 @@ void http_parser_free(struct http_parser **p)
     *p = NULL;
 }
 
+void http_parser_serve(struct http_parser *p, void *user)
+{
+    INVARIANT(!p->begun);
+    p->user = user;
+}
+
 static int fail_from_llhttp(struct http_parser *p, llhttp_errno_t rc, struct err *err)
 {
     if (p->failed != ERR_NONE) /* err was filled where it was found */

@@ -85,6 +85,8 @@ enum http_parser_kind { HTTP_PARSE_REQUESTS, HTTP_PARSE_RESPONSES };
 struct http_parser *http_parser_new(enum http_parser_kind kind, const struct http_limits *limits,
                                     const struct http_parser_events *events, void *user);
 void http_parser_free(struct http_parser **p);
+/* Whom the callbacks are told from now on; between two messages. */
+void http_parser_serve(struct http_parser *p, void *user);
 /* Consumes bytes up to the end of the message, or until http_parser_pause() was called in a
  * callback; *used tells how many. Negative err code: the message is bad (err has code and cause)
  * and the connection must close behind the answer. A message without a body ends even when paused.

@@ -1,11 +1,27 @@
 #include "http/http_out.h"
 
+#include "base/mem.h"
 #include <stdlib.h>
 
 #define WAITING_MAX ((size_t)64 * 1024 * 1024)
 #define FLUSH_BYTES ((size_t)16 * 1024) /* more does not wait for the end of the turn */
 #define KEEP_BYTES  ((size_t)4096)      /* an idle connection stays small */
 #define SMALL_BYTES ((size_t)2048)
+
+/* What the socket had no room for: one at a time, and seldom one at all. */
+struct http_flight {
+    uv_write_t req;
+    char *bytes;
+};
+
+static void land(struct http_out *o)
+{
+    if (o->flight == NULL)
+        return;
+    free(o->flight->bytes);
+    free(o->flight);
+    o->flight = NULL;
+}
 
 void http_out_init(struct http_out *o, uv_stream_t *stream, http_out_done_f *done, void *user)
 {
@@ -16,8 +32,7 @@ void http_out_init(struct http_out *o, uv_stream_t *stream, http_out_done_f *don
 void http_out_fini(struct http_out *o)
 {
     buf_fini(&o->waiting);
-    free(o->flight);
-    o->flight = NULL;
+    land(o);
 }
 
 size_t http_out_waiting(const struct http_out *o)
@@ -36,24 +51,22 @@ bool http_out_moved(struct http_out *o)
 static void on_written(uv_write_t *req, int status)
 {
     struct http_out *o = req->data;
-    free(o->flight);
-    o->flight = NULL;
+    land(o);
     o->done(o, status, o->user);
 }
 
 /* Hands what waits to the loop; its memory flies with the write. */
 static int fly(struct http_out *o)
 {
-    o->flight = o->waiting.data;
-    o->flight_len = o->seen = o->waiting.len;
+    o->flight = mem_alloc(sizeof(*o->flight));
+    o->flight->bytes = o->waiting.data;
+    o->flight->req.data = o;
+    o->seen = o->waiting.len;
+    uv_buf_t part = uv_buf_init(o->flight->bytes, (unsigned)o->waiting.len);
     buf_init(&o->waiting, WAITING_MAX);
-    uv_buf_t part = uv_buf_init(o->flight, (unsigned)o->flight_len);
-    o->req.data = o;
-    int rc = uv_write(&o->req, o->stream, &part, 1, on_written);
-    if (rc < 0) {
-        free(o->flight);
-        o->flight = NULL;
-    }
+    int rc = uv_write(&o->flight->req, o->stream, &part, 1, on_written);
+    if (rc < 0)
+        land(o);
     return rc;
 }
 

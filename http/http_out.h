@@ -9,6 +9,7 @@
 #include <uv.h>
 
 struct http_out;
+struct http_flight;
 typedef void http_out_done_f(struct http_out *o, int status,
                              void *user); /* status: 0 or uv's error */
 
@@ -17,10 +18,8 @@ struct http_out {
     http_out_done_f *done;
     void *user;
     struct buf waiting;
-    char *flight; /* being written, NULL: nothing */
-    size_t flight_len;
-    size_t seen;    /* of the flight, when progress was last looked for */
-    uv_write_t req; /* one at a time */
+    struct http_flight *flight; /* being written, NULL: nothing */
+    size_t seen;                /* of the flight, when progress was last looked for */
 };
 
 void http_out_init(struct http_out *o, uv_stream_t *stream, http_out_done_f *done, void *user);

@@ -70,6 +70,8 @@ static void pool_maybe_free(struct upstream *u)
 {
     if (!u->freed || u->targets != NULL)
         return;
+    while (u->spare_count > 0)
+        http_parser_free(&u->spare[--u->spare_count]);
     free(u->read_buffer);
     free(u);
 }
@@ -331,7 +333,8 @@ void upstream_pause(struct upstream_call *call)
 {
     call->paused = true;
     if (call->conn != NULL) {
-        http_parser_pause(call->conn->parser);
+        if (call->conn->parser != NULL)
+            http_parser_pause(call->conn->parser);
         upstream_conn_wake(call->conn);
     }
 }
@@ -340,7 +343,8 @@ void upstream_resume(struct upstream_call *call)
 {
     call->paused = false;
     if (call->conn != NULL) {
-        http_parser_resume(call->conn->parser);
+        if (call->conn->parser != NULL)
+            http_parser_resume(call->conn->parser);
         upstream_conn_wake(call->conn);
     }
 }

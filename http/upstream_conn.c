@@ -25,7 +25,8 @@ static void break_with(struct upstream_conn *c, enum err_code code, const char *
     if (c->broken)
         return;
     c->broken = true;
-    err_set(&c->fail, code, "%s: %s", c->target->key.host, what);
+    c->fail = mem_alloc(sizeof(*c->fail));
+    err_set(c->fail, code, "%s: %s", c->target->key.host, what);
     upstream_conn_wake(c);
 }
 
@@ -40,6 +41,7 @@ static void maybe_free(struct upstream_conn *c)
     http_parser_free(&c->parser);
     http_out_fini(&c->out);
     http_in_clear(&c->in);
+    free(c->fail);
     free(c);
     t->closing--;
     upstream_conn_gone(t);
@@ -130,8 +132,6 @@ void upstream_conn_carry(struct upstream_conn *c, struct upstream_call *call)
         fsm_move(&c->state, UPSTREAM_CONN_BUSY);
         send_request(c);
     }
-    if (call->no_reply_body)
-        http_parser_expect_no_body(c->parser);
     upstream_conn_wake(c);
 }
 
@@ -185,10 +185,35 @@ static void on_end(struct http_parser *p, void *user)
 
 static const struct http_parser_events PARSER_EVENTS = {on_head, on_body, on_end};
 
+static void take_parser(struct upstream_conn *c)
+{
+    struct upstream *u = c->target->pool;
+    if (u->spare_count > 0)
+        c->parser = u->spare[--u->spare_count];
+    else
+        c->parser = http_parser_new(HTTP_PARSE_RESPONSES, &u->conf.limits, &PARSER_EVENTS, NULL);
+    http_parser_serve(c->parser, c);
+    if (c->call->no_reply_body)
+        http_parser_expect_no_body(c->parser);
+}
+
+static void give_parser(struct upstream_conn *c)
+{
+    struct upstream *u = c->target->pool;
+    http_parser_reset(c->parser);
+    if (u->spare_count < UPSTREAM_SPARE_MAX)
+        u->spare[u->spare_count++] = c->parser;
+    else
+        http_parser_free(&c->parser);
+    c->parser = NULL;
+}
+
 static void feed(struct upstream_conn *c)
 {
     struct err err;
     size_t used = 0;
+    if (c->parser == NULL)
+        take_parser(c);
     c->answering = true;
     int rc = http_parser_feed(c->parser, c->in.window, &used, &err);
     http_in_drop(&c->in, used);
@@ -198,10 +223,8 @@ static void feed(struct upstream_conn *c)
 
 static void reset_answer(struct upstream_conn *c)
 {
-    http_parser_reset(c->parser);
+    give_parser(c);
     c->answered = c->skip_answer = false;
-    if (c->call != NULL && c->call->no_reply_body)
-        http_parser_expect_no_body(c->parser);
 }
 
 /* The answer is complete: frees the connection for the next call, or closes it, and then tells the
@@ -231,8 +254,8 @@ static void finish_call(struct upstream_conn *c)
 static void lose_call(struct upstream_conn *c)
 {
     struct upstream_call *call = c->call;
-    bool stale = c->used && !c->answering && c->fail.code == ERR_UPSTREAM;
-    struct err fail = c->fail;
+    bool stale = c->used && !c->answering && c->fail->code == ERR_UPSTREAM;
+    struct err fail = *c->fail;
     c->call = NULL;
     call->conn = NULL;
     upstream_conn_close(c);
@@ -247,7 +270,7 @@ static void end_of_input(struct upstream_conn *c)
     struct err err;
     c->eof = false;
     c->keep = false;
-    if (c->answering && http_parser_finish(c->parser, &err) < 0)
+    if (c->parser != NULL && http_parser_finish(c->parser, &err) < 0)
         break_with(c, ERR_UPSTREAM, "the answer is cut off");
     else if (!c->answered)
         break_with(c, ERR_UPSTREAM, "the connection was closed without an answer");
@@ -421,6 +444,7 @@ static void turn(struct upstream_conn *c)
 static void on_connect(uv_connect_t *req, int status)
 {
     struct upstream_conn *c = req->data;
+    free(req);
     if (c->state.state == UPSTREAM_CONN_CLOSED)
         return;
     if (status < 0) {
@@ -441,24 +465,33 @@ static int address_of(const struct upstream_target *t, struct sockaddr_storage *
     return uv_ip4_addr(t->host, t->port, (struct sockaddr_in *)out);
 }
 
+static int begin_connect(struct upstream_conn *c)
+{
+    struct sockaddr_storage to = {0};
+    int rc = address_of(&c->target->key, &to);
+    if (rc < 0)
+        return rc;
+    uv_connect_t *req = mem_alloc(sizeof(*req)); /* not kept as long as the connection is */
+    req->data = c;
+    rc = uv_tcp_connect(req, &c->tcp, (struct sockaddr *)&to, on_connect);
+    if (rc < 0)
+        free(req);
+    return rc;
+}
+
 struct upstream_conn *upstream_conn_open(struct upstream_target_pool *t)
 {
     struct upstream_conn *c = mem_alloc(sizeof(*c));
-    struct sockaddr_storage to = {0};
     c->target = t;
     fsm_init(&c->state, &UPSTREAM_CONN_FSM, UPSTREAM_CONN_CONNECTING);
     uv_tcp_init(loop_uv(t->pool->loop), &c->tcp);
     c->tcp.data = c;
-    c->connect_req.data = c;
-    c->parser = http_parser_new(HTTP_PARSE_RESPONSES, &t->pool->conf.limits, &PARSER_EVENTS, c);
     http_out_init(&c->out, (uv_stream_t *)&c->tcp, on_written, c);
     http_deadline_init(&c->deadline, t->pool->world, on_timer, c);
     c->since = now_ms(c);
     DL_APPEND(t->conns, c);
     t->conn_count++;
-    int rc = address_of(&t->key, &to);
-    if (rc == 0)
-        rc = uv_tcp_connect(&c->connect_req, &c->tcp, (struct sockaddr *)&to, on_connect);
+    int rc = begin_connect(c);
     if (rc < 0)
         break_with(c, ERR_UPSTREAM, uv_strerror(rc));
     upstream_conn_wake(c);

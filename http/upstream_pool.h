@@ -15,6 +15,7 @@
 
 #define UPSTREAM_HIGH_WATER ((size_t)256 * 1024)
 #define UPSTREAM_READ_BYTES ((size_t)64 * 1024)
+#define UPSTREAM_SPARE_MAX  4u
 
 #define UPSTREAM_CONN_STATES(X)                                                                    \
     X(UPSTREAM_CONN, CONNECTING, FSM_TO(UPSTREAM_CONN_BUSY) | FSM_TO(UPSTREAM_CONN_CLOSED))        \
@@ -44,7 +45,9 @@ struct upstream {
     struct world *world;
     struct upstream_conf conf;
     struct upstream_target_pool *targets;
-    struct timer *queue_timer; /* runs while calls wait in queues */
+    struct timer *queue_timer;                     /* runs while calls wait in queues */
+    struct http_parser *spare[UPSTREAM_SPARE_MAX]; /* parsers that no answer needs now */
+    unsigned spare_count;
     bool queue_ticking;
     bool freed;
     char *read_buffer;
@@ -78,8 +81,7 @@ struct upstream_conn {
     struct upstream_conn *idle_prev, *idle_next; /* idle */
     struct fsm state;
     uv_tcp_t tcp;
-    uv_connect_t connect_req;
-    struct http_parser *parser;
+    struct http_parser *parser; /* NULL but while an answer comes: most connections wait for one */
     struct http_in in;
     struct http_out out;
     struct http_deadline deadline;
@@ -95,11 +97,11 @@ struct upstream_conn {
     bool skip_answer; /* what was parsed is a 1xx */
     bool reading;
     bool eof;
-    bool broken; /* `fail` says why */
+    bool broken; /* `fail` says why, NULL: its caller left */
     bool turning;
     bool turn_due;
     bool handle_closed;
-    struct err fail;
+    struct err *fail;
 };
 
 /* ---- upstream_conn.c ---- */

@@ -42,14 +42,11 @@ static void every_change_is_shown(void **state)
         {"placement_reason", s->spec.placement_reason},
         {"pod_name", s->pod_name},
         {"namespace_name", s->namespace_name},
-        {"node_name", s->node_name},
         {"runtime_class", s->spec.runtime_class},
         {"origin", s->spec.origin},
-        {"pod_message", s->pod_message},
         {"pod_trouble", s->pod_trouble},
         {"last_execution", s->last_execution},
         {"reason", s->reason},
-        {"message", s->message},
     };
     const struct {
         const char *name;
@@ -64,6 +61,18 @@ static void every_change_is_shown(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         texts[i].at[0] = 'x';
         is_current(s, texts[i].name);
+    }
+    const struct {
+        const char *name;
+        char **at;
+    } owned[] = {
+        {"node_name", &s->node_name}, {"pod_message", &s->pod_message}, {"message", &s->message}};
+    for (size_t i = 0; i < ARRAY_LEN(owned); i++) {
+        assert_true(session_set_text(owned[i].at, "x"));
+        assert_false(session_set_text(owned[i].at, "x"));
+        is_current(s, owned[i].name);
+        assert_true(session_set_text(owned[i].at, "y"));
+        is_current(s, owned[i].name);
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         *numbers[i].at += INT64_C(1700000000000);
