@@ -94,11 +94,12 @@ static void send_call(struct agent_call *c);
 static void on_fetched(int status, struct slice body, const struct err *err, bool sent, void *user)
 {
     struct agent_call *c = user;
+    struct err unsent;
     c->fetch = NULL;
     if (err && !sent) {
-        c->err = *err;
-        agent_call_tell_unsent(&c->err);
-        err = &c->err;
+        unsent = *err;
+        agent_call_tell_unsent(&unsent);
+        err = &unsent;
     }
     if (!err && status == 401 && !c->other_key_tried && c->g->keys.count > 1) {
         /* The pod is from before, or after, a rotation that this gateway sees otherwise. */
