@@ -292,7 +292,7 @@ static void step_quiesce(struct ending *e)
         go(e, ENDING_STEP_LOOK);
     } else if (never_was_ready(e->s)) {
         e->agreed = true; /* nothing can have been submitted to a pod that never was ready */
-        go(e, ENDING_STEP_TOMBSTONE);
+        go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
     } else {
         ask_consent(e);
     }
@@ -380,13 +380,24 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
     bool ours = !e->s->pod_gone || peers_own_duty(e->g->peers, e->s->id);
     if (has_successor(e) || (e->moved && e->s->pod_gone))
         go(e, ENDING_STEP_DONE);
-    else if ((ours && !err) || ++e->looks >= LOST_LOOKS)
+    else if (e->moved && never_was_ready(e->s)) /* as this gateway sees it, late */
+        go(e, ENDING_STEP_DELETE);
+    else if ((ours && (!err || never_was_ready(e->s))) || ++e->looks >= LOST_LOOKS)
         go(e, ENDING_STEP_TOMBSTONE);
     else
         timer_start(e->g->world, e->timer, 1000, 0);
 }
 
-/* It may have been moved to another site before it was ready. */
+/* Another life of the session, at another site: it was moved there before it was ready, and has
+ * perhaps ended there meanwhile. An earlier one, over when this began, is none. */
+static bool has_moved(const struct ending *e, const struct route_record *there)
+{
+    bool lived = strcmp(there->epoch, "-") != 0; /* else its claim was taken back */
+    bool is_later = !session_is_started(e->s) && !e->s->spec.again;
+    return strcmp(there->epoch, e->s->epoch) != 0 &&
+           (there->state != ROUTE_GONE || (lived && is_later));
+}
+
 static void on_routed(const struct route_answer *a, const struct err *err, void *user)
 {
     struct ending *e = user;
@@ -394,8 +405,7 @@ static void on_routed(const struct route_answer *a, const struct err *err, void 
         free_now(e);
         return;
     }
-    e->moved = !err && a->found && a->record.state != ROUTE_GONE &&
-               strcmp(a->record.epoch, e->s->epoch) != 0;
+    e->moved = !err && a->found && has_moved(e, &a->record);
     result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
 }
 

@@ -162,7 +162,8 @@ static void on_tombstone(const struct slice *value, const struct err *err, void 
     struct err bad;
     struct tombstone *t = value ? tombstone_parse(c->s->id, *value, &bad) : NULL;
     (void)err;
-    c->outlived = t && strcmp(t->epoch, c->s->epoch) != 0 && was_decided_before(c, t);
+    bool is_own = t && strcmp(t->epoch, c->s->epoch) == 0; /* a create that was tried twice */
+    c->outlived = t && (is_own || was_decided_before(c, t));
     tombstone_free(&t);
     took_answer(c);
 }

@@ -412,7 +412,7 @@ static void on_checked(enum stray_check_verdict v, void *user)
     t->check = NULL;
     t->verdict = v;
     if (v == STRAY_CHECK_UNSETTLED)
-        timer_start(t->g->world, t->call_timer, CHECK_AGAIN_MS, 0);
+        call_after(t, CHECK_AGAIN_MS);
     else if (state_of(t) == TENDER_STARTING)
         begin_call(t);
 }
