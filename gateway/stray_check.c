@@ -162,8 +162,7 @@ static void on_tombstone(const struct slice *value, const struct err *err, void 
     struct err bad;
     struct tombstone *t = value ? tombstone_parse(c->s->id, *value, &bad) : NULL;
     (void)err;
-    bool is_own = t && strcmp(t->epoch, c->s->epoch) == 0; /* a create that was tried twice */
-    c->outlived = t && (is_own || was_decided_before(c, t));
+    c->outlived = t && was_decided_before(c, t); /* its own, too: a create that was tried twice */
     tombstone_free(&t);
     took_answer(c);
 }
