@@ -280,17 +280,11 @@ static void ask_consent(struct ending *e)
     e->call = agent_call_start(e->g, e->s, &req, on_quiesced, e);
 }
 
-/* A pod that only is not ready just now, on a node that does not report, may run code. */
-static bool never_was_ready(const struct session *s)
-{
-    return !s->pod_ran && !session_is_started(s);
-}
-
 static void step_quiesce(struct ending *e)
 {
     if (agent_is_out(e) || !CAUSES[e->cause].asks_agent) {
         go(e, ENDING_STEP_LOOK);
-    } else if (never_was_ready(e->s)) {
+    } else if (session_never_was_ready(e->s)) {
         e->agreed = true; /* nothing can have been submitted to a pod that never was ready */
         go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
     } else {
@@ -380,9 +374,9 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
     bool ours = !e->s->pod_gone || peers_own_duty(e->g->peers, e->s->id);
     if (has_successor(e) || (e->moved && e->s->pod_gone))
         go(e, ENDING_STEP_DONE);
-    else if (e->moved && never_was_ready(e->s)) /* as this gateway sees it, late */
+    else if (e->moved && session_never_was_ready(e->s)) /* as this gateway sees it, late */
         go(e, ENDING_STEP_DELETE);
-    else if ((ours && (!err || never_was_ready(e->s))) || ++e->looks >= LOST_LOOKS)
+    else if ((ours && (!err || session_never_was_ready(e->s))) || ++e->looks >= LOST_LOOKS)
         go(e, ENDING_STEP_TOMBSTONE);
     else
         timer_start(e->g->world, e->timer, 1000, 0);
@@ -392,10 +386,9 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
  * perhaps ended there meanwhile. An earlier one, over when this began, is none. */
 static bool has_moved(const struct ending *e, const struct route_record *there)
 {
-    bool lived = strcmp(there->epoch, "-") != 0; /* else its claim was taken back */
     bool is_later = !session_is_started(e->s) && !e->s->spec.again;
     return strcmp(there->epoch, e->s->epoch) != 0 &&
-           (there->state != ROUTE_GONE || (lived && is_later));
+           (there->state != ROUTE_GONE || (route_record_has_lived(there) && is_later));
 }
 
 static void on_routed(const struct route_answer *a, const struct err *err, void *user)

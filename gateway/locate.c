@@ -155,7 +155,7 @@ static void finish(struct search *q)
 {
     struct located where;
     in_table(q->g, q->id, q->tenant, &where);
-    bool was_there = q->routed && strcmp(q->route.epoch, "-") != 0;
+    bool was_there = q->routed && route_record_has_lived(&q->route);
     where.past = where.kind == LOCATE_ABSENT && was_there && q->route.state != ROUTE_PENDING;
     end(q, &where, NULL);
 }

@@ -138,7 +138,7 @@ static void withdraw_record(struct remote_placement *p)
     if (!*p->claimed)
         return;
     snprintf(row.site, sizeof(row.site), "%s", p->remote ? remote_name(p->remote) : "-");
-    snprintf(row.epoch, sizeof(row.epoch), "-");
+    snprintf(row.epoch, sizeof(row.epoch), ROUTE_EPOCH_NONE);
     snprintf(row.tenant, sizeof(row.tenant), "%s", p->s->tenant);
     route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
 }

@@ -114,6 +114,11 @@ bool session_is_started(const struct session *s)
     return s->activity_seen_ms > 0 && s->activity.started;
 }
 
+bool session_never_was_ready(const struct session *s)
+{
+    return !s->pod_ran && !session_is_started(s);
+}
+
 bool session_is_remote(const struct session *s)
 {
     return *s->site != '\0';

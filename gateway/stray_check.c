@@ -115,7 +115,7 @@ static void judge(struct stray_check *c)
 {
     struct remote *remote = c->routed ? remotes_get(c->g->remotes, c->record.site) : NULL;
     bool ended = c->record.state == ROUTE_GONE;
-    bool was_there = ended && strcmp(c->record.epoch, "-") != 0; /* else its claim was taken back */
+    bool was_there = ended && route_record_has_lived(&c->record);
     if (remote && was_there)
         c->outlived |= may_be_outlived(c->s);
     if (c->outlived) /* unless whoever made it is just about to start it */

@@ -205,6 +205,11 @@ static void on_read(const struct redis_value *value, const struct err *err, void
     e->answer.damaged = !err && !e->answer.found && !is_empty(value);
 }
 
+bool route_record_has_lived(const struct route_record *r)
+{
+    return strcmp(r->epoch, ROUTE_EPOCH_NONE) != 0;
+}
+
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user)
 {
     char key[KEY_MAX];

@@ -21,6 +21,8 @@ struct route_records;
 
 enum route_state { ROUTE_PENDING, ROUTE_ACTIVE, ROUTE_CLOSING, ROUTE_GONE };
 
+#define ROUTE_EPOCH_NONE "-" /* of a claim that was taken back */
+
 struct route_record {
     enum route_state state;
     char site[64];
@@ -28,6 +30,8 @@ struct route_record {
     char tenant[64];
     char fingerprint[65];
 };
+/* The session began there; else the claim was taken back before. */
+bool route_record_has_lived(const struct route_record *r);
 
 struct route_answer {
     bool found;   /* `record` is there; of a write: another's, and nothing was written */

@@ -249,7 +249,8 @@ def test_every_gateway_serves_it(sites):
     run = session.run("7")
     for entry in sites.gateways:
         client = sites.client_of(entry["name"])
-        assert client.get(f"/{session.id}/status").expect(200).json()["status"] == "ready"
+        # A gateway hears of the other site's sessions a moment after that knows.
+        until(lambda: client.get(f"/{session.id}/status").expect(200).json()["status"] == "ready", 10, "this gateway hears of the run's end")
         found = client.get(f"/{session.id}/result", params={"execution_id": run["execution_id"]}).expect(200).json()
         assert found["result"] == "7"
         assert Session(client, session.id).run("1 + 1")["result"] == "2"
