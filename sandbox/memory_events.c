@@ -1,6 +1,6 @@
 #include "sandbox/memory_events.h"
 #include "base/cc.h"
-#include <fcntl.h>
+#include "sandbox/kernel_file.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,17 +27,6 @@ int64_t memory_events_parse(struct slice text)
     return -1;
 }
 
-static ssize_t read_file(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    ssize_t n = read(fd, out, size - 1);
-    close(fd);
-    out[n > 0 ? n : 0] = '\0';
-    return n;
-}
-
 int64_t memory_events_kills(void)
 {
     static const char *const files[] = {"/sys/fs/cgroup/memory.events",
@@ -46,7 +35,7 @@ int64_t memory_events_kills(void)
     if (ours >= 0)
         return ours;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        ssize_t n = read_file(files[i], text, sizeof(text));
+        ssize_t n = kernel_file_read(files[i], text, sizeof(text));
         int64_t kills = n > 0 ? memory_events_parse((struct slice){text, (size_t)n}) : -1;
         if (kills >= 0)
             return kills;
@@ -60,7 +49,7 @@ int64_t memory_events_used(void)
                                         "/sys/fs/cgroup/memory/memory.usage_in_bytes"};
     char text[32];
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        if (read_file(files[i], text, sizeof(text)) > 0)
+        if (kernel_file_read(files[i], text, sizeof(text)) > 0)
             return strtoll(text, NULL, 10);
     return -1;
 }

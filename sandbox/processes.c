@@ -1,9 +1,9 @@
 #include "sandbox/processes.h"
 #include "base/json.h"
+#include "sandbox/kernel_file.h"
 #include "sandbox/process_tree.h"
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,18 +16,6 @@
 #define USER_SIZE 33
 
 /* ---- what /proc says ---- */
-
-static ssize_t read_file(const char *path, char *out, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    ssize_t n = read(fd, out, size - 1);
-    close(fd);
-    if (n >= 0)
-        out[n] = '\0';
-    return n;
-}
 
 bool processes_parse_stat(struct slice stat, struct process_info *out)
 {
@@ -74,7 +62,7 @@ static bool read_info(pid_t pid, struct process_info *out)
 {
     char path[40], text[512];
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    ssize_t n = read_file(path, text, sizeof(text));
+    ssize_t n = kernel_file_read(path, text, sizeof(text));
     return n > 0 && processes_parse_stat((struct slice){text, (size_t)n}, out);
 }
 
@@ -151,7 +139,7 @@ static void print_command(struct buf *out, pid_t pid)
 {
     char path[40], text[PROCESSES_COMMAND_MAX];
     snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    ssize_t n = read_file(path, text, sizeof(text));
+    ssize_t n = kernel_file_read(path, text, sizeof(text));
     buf_add_text(out, "[");
     for (ssize_t at = 0; at < n;) {
         size_t len = strnlen(text + at, (size_t)(n - at));
