@@ -29,3 +29,11 @@ def tarball(folder, name, version, code, dependencies=None, extra=(), **more):
         for info, data in extra:
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
+
+
+def offer_of_an_index(folder):
+    """A wheel that needs another, and a tarball that needs another."""
+    wheel(folder, "greeting", "1.0", "import words\n\ndef greet():\n    return words.HELLO\n", requires=["words>=1"])
+    wheel(folder, "words", "1.0", "HELLO = 'hello from an index'\n")
+    tarball(folder, "left", "1.4.2", "module.exports = 'left with ' + require('@own/right')", {"@own/right": "^2.1.0"})
+    tarball(folder, "@own/right", "2.1.7", "module.exports = 'right'")

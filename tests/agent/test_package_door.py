@@ -9,7 +9,7 @@ import time
 import pytest
 from box import EPOCH, TOKEN, Box
 from package_index import Index
-from packages import tarball, wheel
+from packages import offer_of_an_index, tarball, wheel
 
 PATHS = {"requirements": "/simple/", "npm": "/npm/"}
 
@@ -17,11 +17,8 @@ PATHS = {"requirements": "/simple/", "npm": "/npm/"}
 @pytest.fixture(scope="module")
 def folder():
     with tempfile.TemporaryDirectory(prefix="spillway-index-") as made:
-        wheel(made, "greeting", "1.0", "import words\n\ndef greet():\n    return words.HELLO\n", requires=["words>=1"])
-        wheel(made, "words", "1.0", "HELLO = 'hello from an index'\n")
-        tarball(made, "left", "1.4.2", "module.exports = 'left with ' + require('@own/right')", {"@own/right": "^2.1.0"})
+        offer_of_an_index(made)
         tarball(made, "left", "2.0.0", "module.exports = 'left 2'")
-        tarball(made, "@own/right", "2.1.7", "module.exports = 'right'")
         tarball(made, "changed", "1.0.0", "module.exports = 'changed'")
         yield made
 

@@ -15,7 +15,7 @@ from harness.wait import until
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "agent"))
 from package_index import IndexServer  # noqa: E402
-from packages import tarball, wheel  # noqa: E402
+from packages import offer_of_an_index  # noqa: E402
 
 SLOTS = 2
 
@@ -23,10 +23,7 @@ SLOTS = 2
 @pytest.fixture(scope="module")
 def folder():
     with tempfile.TemporaryDirectory(prefix="spillway-index-") as made:
-        wheel(made, "greeting", "1.0", "import words\n\ndef greet():\n    return words.HELLO\n", requires=["words>=1"])
-        wheel(made, "words", "1.0", "HELLO = 'hello from an index'\n")
-        tarball(made, "left", "1.4.2", "module.exports = 'left with ' + require('@own/right')", {"@own/right": "^2.1.0"})
-        tarball(made, "@own/right", "2.1.7", "module.exports = 'right'")
+        offer_of_an_index(made)
         yield made
 
 
