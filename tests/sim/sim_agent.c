@@ -397,6 +397,7 @@ static void on_deadline(void *user)
 static void set_deadline(struct sim_agent *a, int64_t in_ms)
 {
     sim_world_cancel(&a->deadline);
+    a->deadline_ms = sim_wall() + in_ms;
     a->deadline = sim_world_at(&a->process, now_ms() + in_ms, on_deadline, NULL, a);
 }
 

@@ -38,6 +38,7 @@ struct sim_agent {
     struct long_polls *polls;
     struct sim_execution *executions; /* the newest first */
     struct sim_event *deadline;
+    int64_t deadline_ms; /* wall */
     char session_id[64], epoch[40], address[64];
     bool forced; /* a forced end was asked for: it may cut what runs */
     void (*on_exit)(struct sim_agent *a, void *user);

@@ -39,8 +39,7 @@ struct life {
     char id[64];
     const struct sim_agent *used[USED_PODS]; /* incarnations that took an execution */
     int used_count;
-    int64_t deadline_ms; /* wall; of its newest pod */
-    bool lost;           /* a fault took its pod */
+    bool lost; /* a fault took its pod */
     UT_hash_handle hh;
 };
 
@@ -185,9 +184,9 @@ void sim_property_result(const char *session, const char *execution_id, bool as_
 void sim_property_no_result(const char *session, const char *execution_id, const char *what)
 {
     const struct sim_history *h = seen.history;
-    const struct life *s = life_of(session);
-    bool over = sim_wall() + SLACK_MS > s->deadline_ms;
-    bool excused = s->lost || over || h->redis_troubled || h->skewed;
+    const struct execution *e = execution_of(session, execution_id);
+    bool over = e->agent && sim_wall() + SLACK_MS > e->agent->deadline_ms;
+    bool excused = life_of(session)->lost || over || h->redis_troubled || h->skewed;
     if (!excused)
         sim_violated("result", "%s of %s was accepted and is %s", execution_id, session, what);
 }
@@ -246,12 +245,6 @@ static bool is_unforeseen(const struct sim_pod *p)
     return blind || sim_wall() - decided_ms > LATE_MS;
 }
 
-static void note_pod(const struct sim_pod *p)
-{
-    life_of(p->name)->deadline_ms = deadline_of(p);
-    seen.history->unforeseen |= is_unforeseen(p);
-}
-
 void sim_property_pod_made(const struct sim_pod *p)
 {
     const struct sim_history *h = seen.history;
@@ -259,7 +252,7 @@ void sim_property_pod_made(const struct sim_pod *p)
     int most = c->nodes * c->slots, used = used_slots(c), lives = 0, gateways = 0;
     if (!p->is_session)
         return;
-    note_pod(p);
+    seen.history->unforeseen |= is_unforeseen(p);
     if (h->others || h->unforeseen)
         return;
     for (int i = 0; i < h->site_count; i++) {
