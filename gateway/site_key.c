@@ -1,20 +1,10 @@
 #include "gateway/site_key.h"
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "gateway/small_file.h"
 
 #define HEX_DIGITS_MIN 32
-
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static int add_key(struct site_key *k, struct slice hex, const char *name, int line,
                    struct err *err)
@@ -25,10 +15,10 @@ static int add_key(struct site_key *k, struct slice hex, const char *name, int l
         return err_set(err, ERR_CONFIG, "%s:%d: a key is %d to %d hex digits", name, line,
                        HEX_DIGITS_MIN, 2 * SITE_KEY_MAX);
     for (size_t i = 0; i < hex.len; i += 2) {
-        int high = nibble(hex.at[i]), low = nibble(hex.at[i + 1]);
-        if (high < 0 || low < 0)
+        int byte = hex_byte(hex.at + i);
+        if (byte < 0)
             return err_set(err, ERR_CONFIG, "%s:%d: not hex digits", name, line);
-        k->bytes[k->count][i / 2] = (uint8_t)(high * 16 + low);
+        k->bytes[k->count][i / 2] = (uint8_t)byte;
     }
     k->lens[k->count++] = hex.len / 2;
     return 0;

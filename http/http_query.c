@@ -1,16 +1,6 @@
 /* http_query.c - parameters of a query: decoded one at a time, never silently changed. */
+#include "base/hex.h"
 #include "http/http_message.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* The raw value of the first parameter of that name; names are compared undecoded. */
 static bool find_raw(struct slice query, const char *name, struct slice *out)
@@ -41,11 +31,9 @@ static ptrdiff_t decode(struct slice raw, char *out, size_t out_size)
         if (c == '+') {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < raw.len ? hex_digit(raw.at[i + 1]) : -1;
-            int low = i + 2 < raw.len ? hex_digit(raw.at[i + 2]) : -1;
-            c = high * 16 + low;
+            c = i + 2 < raw.len ? hex_byte(raw.at + i + 1) : -1;
             i += 2;
-            if (high < 0 || low < 0 || c == 0)
+            if (c <= 0)
                 return -1;
         }
         if (n + 1 >= out_size)

@@ -1,5 +1,7 @@
 #include "http/multipart_head.h"
 
+#include "base/hex.h"
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t';
@@ -103,17 +105,6 @@ static bool copy_value(const struct multipart_value *v, char *out, size_t size)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* RFC 8187: UTF-8'language'percent-encoded. */
 static bool copy_extended(struct slice v, char *out, size_t size)
 {
@@ -129,12 +120,10 @@ static bool copy_extended(struct slice v, char *out, size_t size)
     for (size_t i = 0; i < v.len; i++) {
         int c = (unsigned char)v.at[i];
         if (c == '%') {
-            int high = i + 2 < v.len ? hex_digit(v.at[i + 1]) : -1;
-            int low = i + 2 < v.len ? hex_digit(v.at[i + 2]) : -1;
-            c = high < 0 || low < 0 ? 0 : high * 16 + low;
+            c = i + 2 < v.len ? hex_byte(v.at + i + 1) : -1;
             i += 2;
         }
-        if (c == 0 || n + 1 >= size)
+        if (c <= 0 || n + 1 >= size)
             return false;
         out[n++] = (char)c;
     }

@@ -1,4 +1,6 @@
 #include "sandbox/workspace_name.h"
+
+#include "base/hex.h"
 #include <stdio.h>
 
 static int refuse(struct err *err, const char *why)
@@ -42,28 +44,15 @@ int workspace_name_check(struct slice name, struct err *err)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int workspace_name_decode(struct slice raw, char out[WORKSPACE_NAME_SIZE], struct err *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
         int c = (unsigned char)raw.at[i];
         if (c == '%') {
-            int high = i + 2 < raw.len ? hex_digit(raw.at[i + 1]) : -1;
-            int low = i + 2 < raw.len ? hex_digit(raw.at[i + 2]) : -1;
-            if (high < 0 || low < 0)
+            c = i + 2 < raw.len ? hex_byte(raw.at + i + 1) : -1;
+            if (c < 0)
                 return refuse(err, "has a '%' that begins no two hex digits");
-            c = high * 16 + low;
             i += 2;
         }
         if (n + 1 >= WORKSPACE_NAME_SIZE)
