@@ -1,61 +1,34 @@
 /* The file layout of both versions, in a directory of our own: version 2 cannot be had on every
  * machine. */
-#include "unit.h"
+#include "private_dir.h"
 
 #include "clusters/embedded/cgroup.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-
-static char mount_dir[64];
-
-static void run(const char *script)
-{
-    char command[500];
-
-    snprintf(command, sizeof command, "cd %s && %s", mount_dir, script);
-    assert_int_equal(system(command), 0);
-}
-
-static int make(void **state)
-{
-    (void)state;
-    snprintf(mount_dir, sizeof mount_dir, "/tmp/spillway-cgroup-XXXXXX");
-    return mkdtemp(mount_dir) ? 0 : -1;
-}
-
-static int unmake(void **state)
-{
-    char command[100];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", mount_dir);
-    return system(command);
-}
 
 static void version_1(void **state)
 {
     (void)state;
-    run("mkdir -p memory/s/u pids/s/u/inner cpu/s; ln -s cpu cpuacct;");
-    run("printf 'oom_kill_disable 0\\nunder_oom 0\\noom_kill 3\\n' > "
-        "memory/s/u/memory.oom_control");
-    assert_int_equal(cgroup_oom_kills(mount_dir, "/s/u"), 3);
-    assert_int_equal(cgroup_oom_kills(mount_dir, "/s/none"), 0);
-    assert_false(cgroup_limits_swap(mount_dir));
-    run("touch memory/memory.memsw.limit_in_bytes");
-    assert_true(cgroup_limits_swap(mount_dir));
-    assert_true(cgroup_remove(mount_dir, "/s/u"));
-    run("test ! -e memory/s/u -a ! -e pids/s/u -a -d cpu/s");
+    private_dir_run("mkdir -p memory/s/u pids/s/u/inner cpu/s; ln -s cpu cpuacct;");
+    private_dir_run("printf 'oom_kill_disable 0\\nunder_oom 0\\noom_kill 3\\n' > "
+                    "memory/s/u/memory.oom_control");
+    assert_int_equal(cgroup_oom_kills(private_dir, "/s/u"), 3);
+    assert_int_equal(cgroup_oom_kills(private_dir, "/s/none"), 0);
+    assert_false(cgroup_limits_swap(private_dir));
+    private_dir_run("touch memory/memory.memsw.limit_in_bytes");
+    assert_true(cgroup_limits_swap(private_dir));
+    assert_true(cgroup_remove(private_dir, "/s/u"));
+    private_dir_run("test ! -e memory/s/u -a ! -e pids/s/u -a -d cpu/s");
 }
 
 static void version_2(void **state)
 {
     (void)state;
-    run("mkdir -p s/u; echo 'cpu memory pids' > cgroup.controllers;");
-    run("printf 'low 0\\noom 1\\noom_kill 2\\n' > s/u/memory.events");
-    assert_int_equal(cgroup_oom_kills(mount_dir, "/s/u"), 2);
-    assert_true(cgroup_remove(mount_dir, "/s/u"));
-    run("test ! -e s/u -a -d s");
+    private_dir_run("mkdir -p s/u; echo 'cpu memory pids' > cgroup.controllers;");
+    private_dir_run("printf 'low 0\\noom 1\\noom_kill 2\\n' > s/u/memory.events");
+    assert_int_equal(cgroup_oom_kills(private_dir, "/s/u"), 2);
+    assert_true(cgroup_remove(private_dir, "/s/u"));
+    private_dir_run("test ! -e s/u -a -d s");
 }
 
 static void note_child(const char *name, void *user)
@@ -68,8 +41,8 @@ static void children(void **state)
     char names[100] = "";
 
     (void)state;
-    run("mkdir -p memory/s/u1 pids/s/u2;");
-    cgroup_children(mount_dir, "/s", note_child, names);
+    private_dir_run("mkdir -p memory/s/u1 pids/s/u2;");
+    cgroup_children(private_dir, "/s", note_child, names);
     assert_non_null(strstr(names, "u1 "));
     assert_non_null(strstr(names, "u2 "));
 }
@@ -89,11 +62,11 @@ static void finds_children(void **state)
              "mkdir -p memory/s/u pids/s/u; printf '1\\n%d\\n' > memory/s/u/cgroup.procs; "
              "cp memory/s/u/cgroup.procs pids/s/u/",
              (int)child);
-    run(command);
-    assert_int_equal(cgroup_find_children(mount_dir, "/s/u", getpid(), pids, 2), 1);
+    private_dir_run(command);
+    assert_int_equal(cgroup_find_children(private_dir, "/s/u", getpid(), pids, 2), 1);
     assert_int_equal(pids[0], child);
-    assert_int_equal(cgroup_find_children(mount_dir, "/s/u", child, pids, 2), 0);
-    assert_int_equal(cgroup_find_children(mount_dir, "/s/other", getpid(), pids, 2), 0);
+    assert_int_equal(cgroup_find_children(private_dir, "/s/u", child, pids, 2), 0);
+    assert_int_equal(cgroup_find_children(private_dir, "/s/other", getpid(), pids, 2), 0);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
 }
@@ -108,10 +81,10 @@ static void holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(version_1, make, unmake),
-        cmocka_unit_test_setup_teardown(version_2, make, unmake),
-        cmocka_unit_test_setup_teardown(children, make, unmake),
-        cmocka_unit_test_setup_teardown(finds_children, make, unmake),
+        cmocka_unit_test_setup_teardown(version_1, private_dir_make, private_dir_remove),
+        cmocka_unit_test_setup_teardown(version_2, private_dir_make, private_dir_remove),
+        cmocka_unit_test_setup_teardown(children, private_dir_make, private_dir_remove),
+        cmocka_unit_test_setup_teardown(finds_children, private_dir_make, private_dir_remove),
         cmocka_unit_test(holds),
     };
 

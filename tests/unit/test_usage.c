@@ -1,12 +1,11 @@
 /* The embedded node's measurements: rates from samples, and cgroup files of both versions. */
-#include "unit.h"
+#include "private_dir.h"
 
 #include "clusters/embedded/cgroup.h"
 #include "clusters/embedded/usage.h"
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #define SECOND INT64_C(1000000000)
@@ -45,15 +44,14 @@ static void rates(void **state)
     assert_false(usage_ring_read(&r, &a));
 }
 
-static char mount[64];
-
 static void put(const char *path, const char *text)
 {
     char full[PATH_MAX], *slash;
     FILE *f;
 
-    snprintf(full, sizeof(full), "%s/%s", mount, path);
-    for (slash = strchr(full + strlen(mount) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    snprintf(full, sizeof(full), "%s/%s", private_dir, path);
+    for (slash = strchr(full + strlen(private_dir) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(full, 0755);
         *slash = '/';
@@ -64,22 +62,6 @@ static void put(const char *path, const char *text)
     fclose(f);
 }
 
-static int make_mount(void **state)
-{
-    (void)state;
-    snprintf(mount, sizeof(mount), "/tmp/spillway-usage-XXXXXX");
-    return mkdtemp(mount) ? 0 : -1;
-}
-
-static int remove_mount(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", mount);
-    return system(command);
-}
-
 static void version_1(void **state)
 {
     int64_t cpu_ns, memory;
@@ -88,10 +70,10 @@ static void version_1(void **state)
     put("memory/s/p/memory.usage_in_bytes", "1000000\n");
     put("memory/s/p/memory.stat", "cache 5\ninactive_file 1\ntotal_inactive_file 400000\n");
     put("cpuacct/s/p/cpuacct.usage", "123456789\n");
-    assert_true(cgroup_usage(mount, "/s/p", &cpu_ns, &memory));
+    assert_true(cgroup_usage(private_dir, "/s/p", &cpu_ns, &memory));
     assert_int_equal(cpu_ns, 123456789);
     assert_int_equal(memory, 600000);
-    assert_false(cgroup_usage(mount, "/s/other", &cpu_ns, &memory));
+    assert_false(cgroup_usage(private_dir, "/s/other", &cpu_ns, &memory));
 }
 
 static void version_2(void **state)
@@ -103,18 +85,18 @@ static void version_2(void **state)
     put("s/p/memory.current", "1000\n");
     put("s/p/memory.stat", "anon 5\ninactive_file 4000\n"); /* read a moment later */
     put("s/p/cpu.stat", "usage_usec 77\nuser_usec 70\n");
-    assert_true(cgroup_usage(mount, "/s/p", &cpu_ns, &memory));
+    assert_true(cgroup_usage(private_dir, "/s/p", &cpu_ns, &memory));
     assert_int_equal(cpu_ns, 77000);
     assert_int_equal(memory, 0);
-    assert_false(cgroup_usage(mount, "/s/other", &cpu_ns, &memory));
+    assert_false(cgroup_usage(private_dir, "/s/other", &cpu_ns, &memory));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates),
-        cmocka_unit_test_setup_teardown(version_1, make_mount, remove_mount),
-        cmocka_unit_test_setup_teardown(version_2, make_mount, remove_mount),
+        cmocka_unit_test_setup_teardown(version_1, private_dir_make, private_dir_remove),
+        cmocka_unit_test_setup_teardown(version_2, private_dir_make, private_dir_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
