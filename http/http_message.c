@@ -383,13 +383,20 @@ static int on_head_complete(llhttp_t *ll)
     return p->paused && !has_no_body(p) ? HPE_PAUSED : 0;
 }
 
+/* Behind its last piece a body of known length has no byte that would ever bring its end. */
+static bool is_last_piece(const struct http_parser *p)
+{
+    return !p->head.chunked && p->head.content_length >= 0 &&
+           p->body_bytes == (uint64_t)p->head.content_length;
+}
+
 static int on_body(llhttp_t *ll, const char *at, size_t len)
 {
     struct http_parser *p = ll->data;
     p->body_bytes += len;
     if (p->events->on_body != NULL)
         p->events->on_body(p, (struct slice){at, len}, p->user);
-    return p->paused ? HPE_PAUSED : 0;
+    return p->paused && !is_last_piece(p) ? HPE_PAUSED : 0;
 }
 
 static int on_complete(llhttp_t *ll)

@@ -186,6 +186,22 @@ static void no_body_ends_although_paused(void **state)
     http_parser_free(&p);
 }
 
+/* No byte follows that would bring the end when it is resumed. */
+static void a_known_length_ends_although_its_last_piece_paused(void **state)
+{
+    struct seen s;
+    struct err err;
+    (void)state;
+    struct http_parser *p = parser(HTTP_PARSE_REQUESTS, &s);
+    s.pause_at_body = true;
+    size_t used;
+    assert_int_equal(http_parser_feed(p, slice_of(POST), &used, &err), 0);
+    assert_int_equal(used, sizeof(POST) - 1);
+    assert_int_equal(s.body_len, 5);
+    assert_int_equal(s.ends, 1);
+    http_parser_free(&p);
+}
+
 struct refusal {
     const char *text;
     enum err_code code;
@@ -380,6 +396,7 @@ int main(void)
         cmocka_unit_test(stops_at_the_end_of_a_message),
         cmocka_unit_test(pauses_at_the_head_and_in_the_body),
         cmocka_unit_test(no_body_ends_although_paused),
+        cmocka_unit_test(a_known_length_ends_although_its_last_piece_paused),
         cmocka_unit_test(refuses),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(heads_up_to_the_limit_keep_their_slices),

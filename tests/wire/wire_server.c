@@ -128,6 +128,28 @@ static void stream_echo(struct http_exchange *x, const struct http_route_match *
     http_exchange_stream(x, &events, user);
 }
 
+static void held_on(void *user)
+{
+    http_exchange_resume(user);
+}
+
+/* Takes a piece a turn. */
+static void held_data(struct http_exchange *x, struct slice piece, void *user)
+{
+    (void)user;
+    http_reply_write(x, piece);
+    http_exchange_pause(x);
+    loop_defer(http_exchange_loop(x), held_on, x);
+}
+
+static void held_echo(struct http_exchange *x, const struct http_route_match *m, void *user)
+{
+    static const struct http_body_events events = {held_data, echo_end};
+    (void)m;
+    http_reply_begin(x, 200, -1);
+    http_exchange_stream(x, &events, user);
+}
+
 struct big {
     int64_t left;
 };
@@ -362,6 +384,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/fields", fields, "fields", "the fields back"},
     {HTTP_METHOD_GET, "/nothing", nothing, "nothing", "204"},
     {HTTP_METHOD_POST, "/stream-echo", stream_echo, "stream", "the body back as it comes"},
+    {HTTP_METHOD_POST, "/held-echo", held_echo, "held", "the same with a pause behind each piece"},
     {HTTP_METHOD_GET, "/big", big, "big", "many bytes"},
     {HTTP_METHOD_GET, "/slow", slow, "slow", "a late reply"},
     {HTTP_METHOD_GET, "/s/{id}/x", hello, "segments", "a routing segment"},
