@@ -161,6 +161,7 @@ static void fail(struct remote_placement *p, const struct err *err)
         tomb = tombstone_new(s, true, NULL, g->conf.site);
     remote_placement_free(&s->handover);
     session_table_remove(g->sessions, s, tomb);
+    session_sync_again(g, s->id); /* a pod that came up here meanwhile was passed by */
     session_unref(s);
 }
 
@@ -202,7 +203,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words)
     remote_session_see(s, json_get(words, "session"));
     remote_session_want(s);
     session_table_changed(g->sessions, s);
-    session_sync_again(g, s->id); /* a pod that came up here meanwhile was passed by */
+    session_sync_again(g, s->id); /* as above */
     session_unref(s);
 }
 

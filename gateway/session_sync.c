@@ -44,7 +44,7 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
     if (s && session_state(s) == SESSION_PENDING)
         return NULL; /* its placement will meet this pod by itself */
     if (s && s->remote) {
-        if (!pod->terminating && kube_pod_alive(pod)) /* else the rest of an earlier life here */
+        if (!pod->terminating)
             stray_pods_look(g, pod);
         return NULL;
     }

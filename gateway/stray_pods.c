@@ -126,10 +126,11 @@ static void on_verdict(enum stray_check_verdict v, void *user)
     static const struct agent_call_request REQUEST = {
         .method = HTTP_METHOD_GET, .target = "/v1/activity?wait=0", .total_ms = ASK_MS};
     struct stray *t = user;
+    bool over = t->s->pod_over; /* nothing in it can be used any more, whoever it belonged to */
     t->check = NULL;
-    if (v == STRAY_CHECK_NO)
+    if (v == STRAY_CHECK_NO && !over)
         take_up(t);
-    else if (v == STRAY_CHECK_YES && !t->s->pod_ran)
+    else if (v != STRAY_CHECK_UNSETTLED && (over || !t->s->pod_ran))
         remove_pod(t);
     else if (v == STRAY_CHECK_YES && t->s->pod_ready)
         t->question = agent_call_start(t->list->g, t->s, &REQUEST, on_asked, t);
