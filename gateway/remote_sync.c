@@ -25,6 +25,7 @@
 #define LIST_LIMIT 500
 #define LIST_BYTES ((size_t)4 * 1024 * 1024)
 #define GRACE_MS   ((int64_t)3600 * 1000)
+#define SETTLE_MS  5000     /* another gateway's back-off from Redis, and its look */
 #define MARKER_ID  "routes" /* asked for only to hear whether records are complete */
 
 /* Redis without its mark has lost records: all sites are asked for all our sessions, page by page;
@@ -132,9 +133,9 @@ static void on_mark(const struct route_answer *a, const struct err *err, void *u
         free(y);
         return;
     }
-    if (!err && a->sure)
+    if (!err && a->complete)
         record_after_pause(y);
-    if (err || a->sure) {
+    if (err || a->complete) {
         look_later(y);
         return;
     }
@@ -189,10 +190,13 @@ void remote_sync_open(struct gateway *g)
     g->remotes =
         remotes_new(g->loop, g->remote_caller, g->conf.remotes, g->conf.remote_count, g->conf.site);
     remotes_on_call(g->remotes, note_call, g);
-    g->routes =
-        route_records_new(g->redis, g->conf.site,
-                          g->conf.limits.session_max_ms + g->conf.limits.tombstone_ms + GRACE_MS,
-                          g->conf.limits.tombstone_ms);
+    const struct route_records_conf routes = {
+        .site = g->conf.site,
+        .active_ms = g->conf.limits.session_max_ms + g->conf.limits.tombstone_ms + GRACE_MS,
+        .gone_ms = g->conf.limits.tombstone_ms,
+        .settle_ms = SETTLE_MS,
+    };
+    g->routes = route_records_new(g->redis, &routes);
     g->deletes = remote_deletes_new(g);
     g->closer = record_closer_new(g);
     g->remote_sync = mem_alloc(sizeof(*g->remote_sync));

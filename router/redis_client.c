@@ -67,6 +67,7 @@ struct redis_client {
     size_t pending_bytes;
     unsigned attempts;
     int64_t backoff_ms;
+    int64_t up_since_ms;
     struct redis_counts counts;
     char error[200];
     char said[200]; /* of that, what the log has; "": up */
@@ -401,6 +402,7 @@ static void on_pong(const struct redis_value *value, const struct err *err, void
     timer_stop(r->world, r->timer);
     r->backoff_ms = BACKOFF_FIRST_MS;
     r->counts.connections++;
+    r->up_since_ms = world_now_ms(r->world);
     r->error[0] = r->said[0] = '\0';
     LOG(LOG_INFO, "redis_up", KV("server", server_text(r, server)));
 }
@@ -499,6 +501,11 @@ void redis_client_move(struct redis_client *r, const struct redis_place *to)
 bool redis_client_up(const struct redis_client *r)
 {
     return r->fsm.state == REDIS_UP;
+}
+
+int64_t redis_client_up_ms(const struct redis_client *r)
+{
+    return redis_client_up(r) ? world_now_ms(r->world) - r->up_since_ms : 0;
 }
 
 const char *redis_client_error(const struct redis_client *r)

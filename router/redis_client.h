@@ -25,6 +25,8 @@ void redis_command(struct redis_client *r, const struct slice *args, int count, 
 /* The master is there now. Where that is another place, the connection is made anew at once. */
 void redis_client_move(struct redis_client *r, const struct redis_place *to);
 bool redis_client_up(const struct redis_client *r);
+/* For how long the connection has been up; 0 while there is none. */
+int64_t redis_client_up_ms(const struct redis_client *r);
 /* What went wrong last, for people; "" while the connection is good. */
 const char *redis_client_error(const struct redis_client *r);
 

@@ -48,6 +48,7 @@ struct route_records {
     struct tally *tally;
     char *complete_key;
     char active_ms[24], gone_ms[24];
+    int64_t settle_ms;
 };
 
 /* One question on its way; it does not need the records any more. */
@@ -59,18 +60,20 @@ struct errand {
     void *user;
     struct route_answer answer;
     struct err err;
+    bool settled; /* when it was asked */
 };
 
-struct route_records *route_records_new(struct redis_client *redis, const char *site,
-                                        int64_t active_ms, int64_t gone_ms)
+struct route_records *route_records_new(struct redis_client *redis,
+                                        const struct route_records_conf *conf)
 {
     struct route_records *r = mem_alloc(sizeof(*r));
     r->redis = redis;
     r->tally = mem_alloc(sizeof(*r->tally));
     r->tally->references = 1;
-    r->complete_key = mem_format("spillway:routes:%s", site);
-    snprintf(r->active_ms, sizeof(r->active_ms), "%" PRId64, active_ms);
-    snprintf(r->gone_ms, sizeof(r->gone_ms), "%" PRId64, gone_ms);
+    r->complete_key = mem_format("spillway:routes:%s", conf->site);
+    r->settle_ms = conf->settle_ms;
+    snprintf(r->active_ms, sizeof(r->active_ms), "%" PRId64, conf->active_ms);
+    snprintf(r->gone_ms, sizeof(r->gone_ms), "%" PRId64, conf->gone_ms);
     return r;
 }
 
@@ -191,7 +194,8 @@ static void on_written(const struct redis_value *value, const struct err *err, v
 static void on_complete(const struct redis_value *value, const struct err *err, void *user)
 {
     struct errand *e = user;
-    e->answer.sure = !err && value->kind == REDIS_NUMBER && value->number > 0 && !e->answer.damaged;
+    e->answer.complete = !err && value->kind == REDIS_NUMBER && value->number > 0;
+    e->answer.sure = e->answer.complete && e->settled && !e->answer.damaged;
     answer(e, e->err.code != ERR_NONE ? &e->err : err);
 }
 
@@ -214,6 +218,7 @@ void route_record_get(struct route_records *r, const char *id, route_record_f *f
 {
     char key[KEY_MAX];
     struct errand *e = errand_new(r, ROUTE_OP_READ, fn, user);
+    e->settled = redis_client_up_ms(r->redis) >= r->settle_ms;
     const struct slice get[] = {slice_of("HMGET"), record_key(key, id), slice_of("st"),
                                 slice_of("site"),  slice_of("ep"),      slice_of("tn"),
                                 slice_of("fp")};

@@ -34,17 +34,24 @@ struct route_record {
 bool route_record_has_lived(const struct route_record *r);
 
 struct route_answer {
-    bool found;   /* `record` is there; of a write: another's, and nothing was written */
-    bool damaged; /* of route_record_get(): something is there that we did not write; not `sure` */
-    bool sure; /* of route_record_get(): records are complete, so what is not found is not there */
+    bool found;    /* `record` is there; of a write: another's, and nothing was written */
+    bool damaged;  /* of route_record_get(): something is there that we did not write; not `sure` */
+    bool complete; /* of route_record_get(): Redis has lost none that were written */
+    bool sure; /* of route_record_get(): nor is one still to be written: what is not found is not
+                  there */
     struct route_record record;
 };
 typedef void route_record_f(const struct route_answer *a, const struct err *err, void *user);
 
 /* `site`: our own name. `active_ms`: longer than any session can live. `gone_ms`: how long the end
- * is remembered. */
-struct route_records *route_records_new(struct redis_client *r, const char *site, int64_t active_ms,
-                                        int64_t gone_ms) CHECK_RESULT;
+ * is remembered. `settle_ms`: how long after Redis is back other gateways may still be writing what
+ * they could not write while it was away. */
+struct route_records_conf {
+    const char *site;
+    int64_t active_ms, gone_ms, settle_ms;
+};
+struct route_records *route_records_new(struct redis_client *r,
+                                        const struct route_records_conf *conf) CHECK_RESULT;
 void route_records_free(struct route_records **r);
 
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user);
