@@ -15,6 +15,7 @@
 #define QUICK_SPREAD_MS  51
 #define BACKOFF_FIRST_MS 800
 #define BACKOFF_MAX_MS   2500 /* nothing is placed meanwhile */
+#define CATCH_UP_MS      1000 /* the events of an outage come at once */
 #define RETRY_AFTER_MAX  60
 #define RELIST_MS                                                                                  \
     ((int64_t)30 * 60 * 1000) /* a watch can lose events in silence; a list cannot                 \
@@ -204,6 +205,7 @@ void kube_watch_list_complete(struct kube_watch *w, const char *version)
     kube_known_end_list(w->known, tell_gone, w);
     w->list_due_ms = world_now_ms(w->world) + RELIST_MS - spread;
     w->synced = true;
+    w->behind = false;
     w->events.on_synced(w->user);
 }
 
@@ -287,9 +289,15 @@ bool kube_watch_synced(const struct kube_watch *w)
     return w->synced;
 }
 
+static bool has_caught_up(const struct kube_watch *w)
+{
+    bool is_long = world_now_ms(w->world) - w->began_ms >= CATCH_UP_MS;
+    return w->fsm.state == KUBE_WATCH_WATCHING && (!w->behind || is_long);
+}
+
 bool kube_watch_connected(const struct kube_watch *w)
 {
-    return w->synced && (w->fsm.state == KUBE_WATCH_WATCHING || w->failures == 0);
+    return w->synced && (w->failures == 0 || has_caught_up(w));
 }
 
 int64_t kube_watch_last_event_ms(const struct kube_watch *w)

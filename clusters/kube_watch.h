@@ -38,8 +38,8 @@ struct kube_watch *kube_watch_new(struct kube_client *k, const struct kube_watch
 void kube_watch_start(struct kube_watch *w);
 void kube_watch_free(struct kube_watch **w);
 bool kube_watch_synced(const struct kube_watch *w); /* the first list is complete */
-bool kube_watch_connected(
-    const struct kube_watch *w); /* a watch (or list) is in good order right now */
+/* A watch (or list) is in good order right now, and has shown what happened while it was not. */
+bool kube_watch_connected(const struct kube_watch *w);
 int64_t kube_watch_last_event_ms(const struct kube_watch *w); /* monotonic; any byte of it */
 const char *kube_watch_state(const struct kube_watch *w);
 const char *kube_watch_error(

@@ -24,7 +24,8 @@ static void on_checked(struct http_call *c, const struct http_call_result *r, vo
     /* An older version than ours: the server has lost its history, and what we know may never have
      * been. */
     bool rewound = kube_version_older(now, w->version);
-    kube_watch_go(w, rewound || now[0] == '\0' ? KUBE_WATCH_LISTING : KUBE_WATCH_WATCHING, 0);
+    w->behind = !rewound && now[0] != '\0';
+    kube_watch_go(w, w->behind ? KUBE_WATCH_WATCHING : KUBE_WATCH_LISTING, 0);
     json_free(list);
 }
 

@@ -65,7 +65,8 @@ struct kube_watch {
     int64_t last_event_ms;
     int64_t began_ms; /* this watch */
     int64_t list_due_ms;
-    bool shown; /* this watch has shown something */
+    bool shown;  /* this watch has shown something */
+    bool behind; /* it goes on where one failed: what happened meanwhile is to come */
     char error[200];
 };
 

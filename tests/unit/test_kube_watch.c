@@ -174,8 +174,11 @@ static void no_connection(void **state)
     answer(200, LIST("12", ""));
     assert_false(kube_watch_connected(watch));
     fake_world_run(&world, 0);
-    assert_true(kube_watch_connected(watch));
     expect_path("resourceVersion=10");
+    fake_world_run(&world, 999); /* what happened meanwhile is on its way */
+    assert_false(kube_watch_connected(watch));
+    fake_world_run(&world, 1);
+    assert_true(kube_watch_connected(watch));
 }
 
 static void a_server_that_lost_its_history(void **state)
