@@ -193,6 +193,45 @@ void debug_api_config(struct http_exchange *x, const struct http_route_match *m,
     request_reply_json(r, 200, j);
 }
 
+/* What the choice among them goes by. */
+static struct json_t *other_sites(struct gateway *g)
+{
+    struct remote_choice_site sites[REMOTES_MAX];
+    size_t count = remotes_choices(g->remotes, sites);
+    struct json_t *items = json_new_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct remote_choice_site *s = &sites[i];
+        json_add(items, json_build("{s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "name", s->name, "reachable",
+                                   s->reachable ? 1 : 0, "slots", s->slots, "sessions", s->sessions,
+                                   "max_sessions", s->sessions_max, "priority", s->priority,
+                                   "weight", s->weight));
+    }
+    return items;
+}
+
+static struct json_t *explain(struct gateway *g, const char *wish,
+                              const struct kube_resources *shape)
+{
+    struct decision d;
+    bool elsewhere = placement_decide(g, wish, "", shape, &d);
+    enum decision_reason nowhere = d.reason;
+    const char *goes = d.kind == DECISION_LOCAL ? g->conf.site
+                       : elsewhere              ? remote_placement_pick(g, wish, &nowhere)
+                                                : NULL;
+    int64_t reserved = reservations_count(g->reservations, world_now_ms(g->world));
+    struct json_t *j =
+        json_build("{s:s,s:s,s:I,s:I}", "reason", decision_reason_name(d.reason), "text",
+                   decision_reason_text(d.reason), "slots", d.slots, "reserved", reserved);
+    json_set_text(j, "goes", goes);
+    json_set(j, "nowhere",
+             goes ? json_new_null()
+                  : json_build("{s:s,s:s}", "reason", decision_reason_name(nowhere), "text",
+                               decision_reason_text(nowhere)));
+    json_set(j, "sites", other_sites(g));
+    json_set(j, "watermark", watermark_view_json(g));
+    return j;
+}
+
 void debug_api_route(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct gateway *g = user;
@@ -210,28 +249,7 @@ void debug_api_route(struct http_exchange *x, const struct http_route_match *m, 
         request_problemf(r, ERR_UNKNOWN_ENVIRONMENT, "there is no such environment");
         return;
     }
-    struct decision d;
     struct kube_resources shape;
-    struct snapshot local;
-    const struct decision_input in = {.local = &local,
-                                      .now_ms = world_now_ms(g->world),
-                                      .wish = wish,
-                                      .site = g->conf.site,
-                                      .elsewhere = remote_placement_elsewhere(g)};
     placement_shape(g, e->millicpu, e->memory_bytes, e->disk_bytes, &shape);
-    watermark_feed_take(g->feed, &shape, &local);
-    decision_make(&in, &d);
-    bool wished = remotes_get(g->remotes, wish) || strcmp(wish, "remote") == 0;
-    if (wished && d.kind != DECISION_LOCAL)
-        d.reason = DECISION_REASON_WISHED;
-    enum decision_reason why_not = d.reason;
-    const char *goes =
-        d.kind == DECISION_LOCAL ? "local" : remote_placement_pick(g, wish, &why_not);
-    struct json_t *j =
-        json_build("{s:s,s:s,s:s,s:I,s:I}", "goes", goes ? goes : "nowhere", "reason",
-                   decision_reason_name(d.reason), "text", decision_reason_text(d.reason), "slots",
-                   d.slots, "reserved", reservations_count(g->reservations, in.now_ms));
-    json_set_text(j, "why_nowhere", goes ? NULL : decision_reason_text(why_not));
-    json_set(j, "watermark", watermark_view_json(g));
-    request_reply_json(r, 200, j);
+    request_reply_json(r, 200, explain(g, wish, &shape));
 }

@@ -159,7 +159,8 @@ const struct config_key GATEWAY_CONFIG_KEYS[] = {
     {"watermark.dwell", CONFIG_DURATION_MS, WATER(dwell_ms), "60s", 0, HOUR,
      "how long the site stays closed at least, once a high mark was reached"},
     {"watermark.gateways", CONFIG_INT, WATER(gateways), "3", 1, 256,
-     "gateways of this site, as long as Redis has not told: they share what room is left"},
+     "gateways of this site, at least, and as long as Redis has not told: they share what room is "
+     "left"},
 };
 const size_t GATEWAY_CONFIG_KEY_COUNT = ARRAY_LEN(GATEWAY_CONFIG_KEYS);
 

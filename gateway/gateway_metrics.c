@@ -88,7 +88,8 @@ static void declare_state(struct gateway_metrics *m)
     m->slots_free =
         gauge(m, "spillway_slots_free", "Room for further sandboxes of default size.", "");
     m->slots_total = gauge(m, "spillway_slots", "Room for sandboxes of default size in all.", "");
-    m->peers = gauge(m, "spillway_gateways", "Living gateways of the site, this one included.", "");
+    m->peers = gauge(m, "spillway_gateways",
+                     "Living gateways of the site by Redis' last word, this one included.", "");
     m->pods = gauge(m, "spillway_pods", "Pods in the sandbox namespace.", "");
     m->nodes = gauge(m, "spillway_nodes", "Nodes of the cluster.", "");
     m->loop_lag = gauge(m, "spillway_loop_lag_seconds",

@@ -329,31 +329,38 @@ static bool wishes_elsewhere(const struct gateway *g, const char *wish)
            strcmp(wish, g->conf.site) != 0;
 }
 
+bool placement_decide(struct gateway *g, const char *wish, const char *origin,
+                      const struct kube_resources *shape, struct decision *out)
+{
+    struct snapshot local;
+    const struct decision_input in = {.local = &local,
+                                      .now_ms = world_now_ms(g->world),
+                                      .wish = wish,
+                                      .site = g->conf.site,
+                                      .elsewhere = *origin ? DECISION_ELSEWHERE_NONE
+                                                           : remote_placement_elsewhere(g)};
+    bool may_leave = !*origin && remotes_count(g->remotes) > 0;
+    watermark_feed_take(g->feed, shape, &local);
+    decision_make(&in, out);
+    if (may_leave && wishes_elsewhere(g, wish)) {
+        out->reason = DECISION_REASON_WISHED;
+        return true;
+    }
+    return may_leave && out->kind != DECISION_LOCAL && strcmp(wish, "auto") == 0;
+}
+
 /* 0 with *elsewhere: at another site, for out->reason. */
 static int decide(struct gateway *g, const struct session_request *req,
                   const struct kube_resources *shape, struct decision *out, bool *elsewhere,
                   struct err *err)
 {
-    struct snapshot local;
-    const char *origin = req->origin.site;
-    const struct decision_input in = {.local = &local,
-                                      .now_ms = world_now_ms(g->world),
-                                      .wish = req->placement,
-                                      .site = g->conf.site,
-                                      .elsewhere = *origin ? DECISION_ELSEWHERE_NONE
-                                                           : remote_placement_elsewhere(g)};
-    *elsewhere = true;
-    if (!*origin && remotes_count(g->remotes) > 0 && wishes_elsewhere(g, req->placement)) {
-        *out = (struct decision){.kind = DECISION_FULL, .reason = DECISION_REASON_WISHED};
-        return remote_placement_possible(g, req->placement, err) ? 0 : -(int)err->code;
-    }
-    watermark_feed_take(g->feed, shape, &local);
-    decision_make(&in, out);
-    *elsewhere = out->kind != DECISION_LOCAL;
-    if (!*elsewhere)
+    *elsewhere = placement_decide(g, req->placement, req->origin.site, shape, out);
+    if (out->kind == DECISION_LOCAL)
         return 0; /* counted when the other gateways agree */
-    if (strcmp(req->placement, "auto") == 0 && may_leave(g, "auto", origin))
+    if (*elsewhere && remote_placement_possible(g, req->placement, err))
         return 0;
+    if (out->reason == DECISION_REASON_WISHED)
+        return -(int)err->code;
     count_placement(g, out->reason);
     if (out->reason == DECISION_REASON_NO_SUCH_SITE)
         return err_set(err, ERR_INVALID_ARGUMENT, "placement: %s",

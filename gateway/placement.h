@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "clusters/kube_object.h"
 
+struct decision;
 struct gateway;
 struct session;
 struct session_request;
@@ -15,6 +16,11 @@ struct session_request;
 /* What a sandbox of these resources asks of a node. */
 void placement_shape(const struct gateway *g, int64_t millicpu, int64_t memory_bytes,
                      int64_t disk_bytes, struct kube_resources *out);
+/* Where would one of this shape go, by what this gateway knows now? True: to another site, for
+ * out->reason, if one takes it. `origin`: the site that sent it here; "": none did. Near the edge
+ * the other gateways of the site are asked behind that. */
+bool placement_decide(struct gateway *g, const char *wish, const char *origin,
+                      const struct kube_resources *shape, struct decision *out);
 /* `adopt_any`: a session of the same tenant that exists already will do, whatever its request was.
  * NULL with err when refused at once: ERR_CAPACITY_FULL, ERR_QUOTA_EXCEEDED, ERR_UNAVAILABLE,
  * ERR_OVERLOADED. The session is borrowed. */

@@ -31,8 +31,9 @@ struct peers {
     struct question *question; /* one at a time */
     char *key;
     char *own_name;
-    char **names; /* of the last answer */
+    char **names; /* of the last answer; none when that is old */
     size_t count;
+    size_t told; /* how many there were in the last answer, however old; 0: there was none */
     int64_t answered_ms;
 };
 
@@ -86,6 +87,7 @@ static void learn_names(struct peers *p, const struct redis_value *list)
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].kind == REDIS_TEXT)
             p->names[p->count++] = mem_text_n(list->items[i].text.at, list->items[i].text.len);
+    p->told = p->count;
     p->answered_ms = world_now_ms(p->world);
 }
 
@@ -180,5 +182,5 @@ bool peers_own_duty(const struct peers *p, const char *session_id)
 
 size_t peers_count(const struct peers *p)
 {
-    return has_own_name(p) ? p->count : p->count + 1;
+    return p->told > 0 ? p->told : 1;
 }

@@ -1,4 +1,5 @@
 """A gateway, or several, between a scripted API server, scripted agents and a real Redis."""
+import json
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from scripted.cluster import Cluster  # noqa: E402
 from scripted.gateway import Gateway  # noqa: E402
 from scripted.http import Server  # noqa: E402
 from scripted.redis import Redis  # noqa: E402
+from scripted.remote import TOKEN, Remote  # noqa: E402
 
 
 class World:
@@ -23,8 +25,17 @@ class World:
         self.cluster = Cluster(probe.port)
         self.redis = Redis(self.folder)
         self.gateways = []
+        self.remotes = []
+
+    def remote(self, name, **how):
+        """Another site, known to the gateways that are made after it."""
+        Path(self.folder, "remote.token").write_text(TOKEN + "\n", encoding="ascii")
+        self.remotes.append(Remote(name, **how))
+        return self.remotes[-1]
 
     def gateway(self, **keys):
+        if self.remotes:
+            keys = {"remotes": json.dumps([remote.row(self.folder) for remote in self.remotes]), **keys}
         gateway = Gateway(self.folder, f"g{len(self.gateways) + 1}", self.cluster, self.redis, **keys)
         self.gateways.append(gateway)
         until(lambda: gateway.get("/readyz").status == 200, "the gateway to be ready")
@@ -45,6 +56,8 @@ class World:
             except AssertionError as fault:
                 faults.append(fault)
         self.cluster.close()
+        for remote in self.remotes:
+            remote.close()
         self.redis.close()
         shutil.rmtree(self.folder)
         if faults:

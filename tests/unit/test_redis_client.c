@@ -439,6 +439,34 @@ static void live_gateways(void **state)
     peers_free(&p[0]);
 }
 
+static bool owns_everything(void *user)
+{
+    struct peers **p = user;
+    char id[16];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(id, sizeof(id), "s-%d", i);
+        if (!peers_own_duty(p[0], id) || !peers_own_duty(p[1], id))
+            return false;
+    }
+    return true;
+}
+
+/* Duties may be done twice; the room that is left may not be shared among fewer. */
+static void gateways_without_redis(void **state)
+{
+    struct peers *p[] = {peers_new(loop, redis, "there", "a"),
+                         peers_new(loop, redis, "there", "b")};
+
+    (void)state;
+    assert_true(run_until(are_two, p));
+    redis_server_kill(&server);
+    assert_true(run_until(owns_everything, p));
+    assert_true(are_two(p));
+    peers_free(&p[0]);
+    peers_free(&p[1]);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -457,6 +485,7 @@ int main(void)
         TEST(a_password_that_nobody_asked_for),
         TEST(results),
         TEST(live_gateways),
+        TEST(gateways_without_redis),
     };
 
     if (!redis_server_new(&server)) {

@@ -39,12 +39,14 @@ class Cluster:
 
     def __init__(self, agent_port):
         self.agent_port = agent_port
+        self.nodes = [NODE]
         self.pods = {}
         self.agents = {}  # by session id, the last one made
         self.rules = []
         self.agent_rules = []  # that every new agent begins with
         self.events = []  # of pods: (version, event)
         self.ahead = 0  # s, of this machine's clock, which the gateways have
+        self.binds = True  # the scheduler does its work; else a pod has no node, and nothing runs
         self.silent = False  # watches lag: they are told nothing
         self.closed = False
         self.version = itertools.count(10)
@@ -77,7 +79,7 @@ class Cluster:
             if "watch" in request.query:
                 return self.watch(request, connection)
             with self.lock:
-                return self.list([NODE] if request.path != PODS else list(self.pods.values()))
+                return self.list(self.nodes if request.path != PODS else list(self.pods.values()))
         if request.path == PODS:
             return self.create(request.json())
         if found := re.fullmatch(PODS + "/([a-z0-9-]+)", request.path):
@@ -97,7 +99,7 @@ class Cluster:
         at, since = 0, int(request.query.get("resourceVersion", 0))
         if "sendInitialEvents" in request.query:
             with self.lock:
-                now_there = [NODE] if request.path != PODS else list(self.pods.values())
+                now_there = self.nodes if request.path != PODS else list(self.pods.values())
                 at, since = len(self.events), next(self.version)
             for item in now_there:
                 send({"type": "ADDED", "object": item})
@@ -127,9 +129,11 @@ class Cluster:
             host = f"127.66.{next(self.hosts)}.1"
             number = next(self.version)
             pod["metadata"].update(uid=f"uid-{number}", resourceVersion=str(number), creationTimestamp=stamp(self.now()), namespace="sandboxes")
-            pod["spec"]["nodeName"] = "node-1"
-            pod["status"] = {"phase": "Running", "podIP": host, "conditions": [
-                {"type": "Ready", "status": "True", "lastTransitionTime": stamp(self.now())}]}
+            pod["status"] = {"phase": "Pending"}
+            if self.binds:
+                pod["spec"]["nodeName"] = "node-1"
+                pod["status"] = {"phase": "Running", "podIP": host, "conditions": [
+                    {"type": "Ready", "status": "True", "lastTransitionTime": stamp(self.now())}]}
             self.agents[name] = Agent(host, self.agent_port, pod)
             self.agents[name].rules += self.agent_rules
             self.pods[name] = pod
