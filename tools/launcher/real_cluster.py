@@ -1,7 +1,7 @@
 """A site's cluster when it is a real one: ./run --kubernetes. Takes the place of the embedded node.
 
 etcd, API server, scheduler, kubelet and containerd run in namespaces of their own (tests/kubernetes); the site's other parts
-join their network. The gateways come as a service account with the rights of deploy/kubernetes/roles.yaml and no more.
+join their network. The gateways come as a service account with the rights of deploy/kubernetes/site/roles.yaml and no more.
 """
 import os
 import subprocess
@@ -74,7 +74,7 @@ class RealCluster:
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spillway-gateway", "namespace": HOME}}
         api.create(account).expect(201)
         for name in ("namespace.yaml", "roles.yaml"):
-            for each in yaml.safe_load_all((TREE / "deploy/kubernetes" / name).read_text()):
+            for each in yaml.safe_load_all((TREE / "deploy/kubernetes/site" / name).read_text()):
                 api.create(each).expect(201)
         default = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
         clusters.wait_until(lambda: api.get(default).status == 200, "pods may be made in the namespace", 20)

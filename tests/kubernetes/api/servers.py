@@ -15,7 +15,7 @@ from kube import keys
 from kube.api import Api
 from kube.cluster import Cluster, is_dead
 
-ROLES = TREE / "deploy/kubernetes"
+ROLES = TREE / "deploy/kubernetes/site"
 
 
 class Server:
