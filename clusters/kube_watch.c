@@ -1,5 +1,6 @@
 #include "clusters/kube_watch.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/world.h"
 #include "clusters/kube_client.h"
@@ -67,14 +68,26 @@ static int64_t backoff_ms(struct kube_watch *w)
     return base + (int64_t)world_random_below(w->world, (uint64_t)base);
 }
 
+/* One line when it goes away, and one for each new cause until it is back. */
+static void say_lost(struct kube_watch *w, const char *error)
+{
+    if (strcmp(w->error, error) == 0)
+        return;
+    snprintf(w->error, sizeof(w->error), "%s", error);
+    LOG(LOG_WARN, "kube_watch_lost", KV("path", (const char *)w->path),
+        KV("error", (const char *)w->error));
+}
+
 void kube_watch_fail(struct kube_watch *w, enum kube_watch_state next, int64_t retry_after_s,
                      const char *fmt, ...)
 {
     va_list args;
+    char error[sizeof(w->error)];
 
     va_start(args, fmt);
-    vsnprintf(w->error, sizeof(w->error), fmt, args);
+    vsnprintf(error, sizeof(error), fmt, args);
     va_end(args);
+    say_lost(w, error);
     w->failures++;
     if (retry_after_s > RETRY_AFTER_MAX)
         retry_after_s = RETRY_AFTER_MAX;
@@ -86,6 +99,8 @@ void kube_watch_fail(struct kube_watch *w, enum kube_watch_state next, int64_t r
 
 void kube_watch_worked(struct kube_watch *w)
 {
+    if (w->error[0] != '\0')
+        LOG(LOG_INFO, "kube_watch_up", KV("path", (const char *)w->path));
     w->failures = 0;
     w->relists = 0;
     w->error[0] = '\0';

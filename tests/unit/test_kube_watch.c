@@ -3,6 +3,8 @@
 
 #include "kube_stage.h"
 
+#include <sys/mman.h>
+
 static int set_up(void **state)
 {
     stage_set_up(state);
@@ -230,6 +232,43 @@ static void retry_after(void **state)
     expect_state("CHECKING");
 }
 
+static int lines_with(const char *log, const char *what)
+{
+    int count = 0;
+
+    for (const char *at = log; (at = strstr(at, what)); at++)
+        count++;
+    return count;
+}
+
+static void the_log_names_each_cause_once(void **state)
+{
+    char log[4096] = "";
+    int old = dup(STDERR_FILENO), file = memfd_create("log", MFD_CLOEXEC);
+
+    (void)state;
+    begin();
+    assert_true(dup2(file, STDERR_FILENO) >= 0);
+    for (int i = 0; i < 5; i++) {
+        answer(403, "{\"message\":\"pods is forbidden\"}");
+        fake_world_run(&world, 10000); /* the next call */
+    }
+    break_with(ERR_UPSTREAM);
+    fake_world_run(&world, 10000);
+    answer(200, LIST("10", ""));
+    fake_world_run(&world, 0);
+    stream(BOOKMARK("11"));
+    stream(BOOKMARK("12"));
+    assert_true(dup2(old, STDERR_FILENO) >= 0);
+    assert_true(pread(file, log, sizeof(log) - 1, 0) > 0);
+    close(file);
+    close(old);
+    assert_int_equal(lines_with(log, "event=kube_watch_lost"), 2);
+    assert_int_equal(lines_with(log, "pods is forbidden"), 1);
+    assert_int_equal(lines_with(log, "error=broken"), 1);
+    assert_int_equal(lines_with(log, "event=kube_watch_up"), 1);
+}
+
 static void what_cannot_be_read(void **state)
 {
     static const char *const LINES[] = {
@@ -354,6 +393,7 @@ int main(void)
         TEST(no_connection),
         TEST(a_server_that_lost_its_history),
         TEST(the_first_list_fails),
+        TEST(the_log_names_each_cause_once),
         TEST(retry_after),
         TEST(what_cannot_be_read),
         TEST(too_long),
