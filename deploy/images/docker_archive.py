@@ -33,12 +33,14 @@ def normal(entry):
 
 
 def write_layer(path, folders):
-    """folders: (source, name in the image, owner or None to keep the owners)."""
+    """folders: (source, name in the image, owner or None to keep owners and modes). What is ours everybody may read, whatever the
+    builder's umask was."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as layer:
         for source, name, owner in folders:
             def own(entry, owner=owner):
                 if owner is not None:
                     entry.uid = entry.gid = owner
+                    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
                 return normal(entry)
             layer.add(source, arcname=name, filter=own)
 

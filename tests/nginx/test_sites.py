@@ -4,7 +4,6 @@ import json
 import shutil
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -98,10 +97,3 @@ def test_no_gateway_is_503(front, keys):
         gateway.close()
     answer, problem = ask(front, keys, "POST", "/internal/v1/sessions/one", HOP, b"{}")
     assert (answer.status, problem["code"]) == (503, "unavailable")
-
-
-def test_names_of_files_must_be_plain(keys):
-    spec = {"directory": "/tmp", "listen": ["127.0.0.1:1"], "gateways": ["127.0.0.1:2"],
-            "sites": {"listen": ["127.0.0.1:3"], "certificate": "/a b;", "key": "/k"}}
-    done = subprocess.run([TREE / "nginx/render", "-"], input=json.dumps(spec), text=True, capture_output=True)
-    assert done.returncode == 1 and "certificate" in done.stderr

@@ -28,6 +28,24 @@ def test_promtool_takes_the_configuration_and_the_rules():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_promtool_takes_the_one_for_a_cluster(tmp_path):
+    """Debian's is built without Kubernetes' discovery: everything else of the file is checked."""
+    settings = yaml.safe_load(read("deploy", "prometheus", "prometheus.kubernetes.yaml"))
+    found = settings["scrape_configs"][0].pop("kubernetes_sd_configs")
+    assert found == [{"role": "pod", "namespaces": {"names": ["spillway"]}}]
+    (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump(settings))
+    for name in RULES:
+        shutil.copy(os.path.join(FOLDER, name), tmp_path)
+    done = promtool("check", "config", "prometheus.yaml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # The labels of the pods and the port's name are those of the manifest.
+    gateways = next(each for each in yaml.safe_load_all(read("deploy", "kubernetes", "site", "gateway.yaml")) if each["kind"] == "StatefulSet")
+    pod = gateways["spec"]["template"]
+    ports = [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
+    keep = settings["scrape_configs"][0]["relabel_configs"][0]["regex"].split(";")
+    assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == keep[0] and keep[1] in ports
+
+
 def test_promtool_test_rules():
     done = promtool("test", "rules", "spillway.test.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

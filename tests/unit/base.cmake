@@ -18,7 +18,10 @@ if(Python3_FOUND)
   add_test(NAME unit.programs_config
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_programs_config.py
             $<TARGET_FILE:spillway-gateway> $<TARGET_FILE:spillway-node>)
-  set_tests_properties(unit.programs_config PROPERTIES LABELS unit TIMEOUT 120)
+  add_test(NAME unit.deploy
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_deploy.py
+            $<TARGET_FILE:spillway-gateway> $<TARGET_FILE:spillway-node>)
+  set_tests_properties(unit.programs_config unit.deploy PROPERTIES LABELS unit TIMEOUT 120)
   add_test(NAME unit.tools_check
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_tools_check.py)
   set_tests_properties(unit.tools_check PROPERTIES LABELS unit TIMEOUT 120)

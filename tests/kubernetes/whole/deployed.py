@@ -34,7 +34,7 @@ def made_images(folder):
 
 
 def prepare(folder, *words):
-    return subprocess.run([DEPLOY / "kubernetes/prepare", folder, *words], capture_output=True, text=True)
+    return subprocess.run([DEPLOY / "prepare", folder, *words], capture_output=True, text=True)
 
 
 def prepared(folder):
