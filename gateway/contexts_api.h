@@ -1,4 +1,4 @@
-/* contexts_api.h - the calls about interpreters that keep their variables (PRODUCT §2.2): passed on
+/* contexts_api.h - the calls about interpreters that keep their variables: passed on
  * to the session's agent, which keeps them. They never make a session. `user` is the gateway. */
 #pragma once
 #include "http/http_dispatch.h"

@@ -1,4 +1,4 @@
-/* events_api.h - an execution as server-sent events (PRODUCT §2.2): from its agent while that is
+/* events_api.h - an execution as server-sent events: from its agent while that is
  * there, then from its record, with the same numbers. */
 #pragma once
 #include "http/http_dispatch.h"

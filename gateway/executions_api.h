@@ -1,4 +1,4 @@
-/* executions_api.h - the calls that run code and read what came of it (PRODUCT §2.2). `user` is the
+/* executions_api.h - the calls that run code and read what came of it. `user` is the
  * gateway. */
 #pragma once
 #include "http/http_dispatch.h"

@@ -1,4 +1,4 @@
-/* files_api.h - a session's files (PRODUCT §2.4). `user` is the gateway. */
+/* files_api.h - a session's files. `user` is the gateway. */
 #pragma once
 #include "http/http_dispatch.h"
 

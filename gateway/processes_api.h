@@ -1,4 +1,4 @@
-/* processes_api.h - a session's processes (PRODUCT §2.5). `user` is the gateway. */
+/* processes_api.h - a session's processes. `user` is the gateway. */
 #pragma once
 #include "http/http_dispatch.h"
 

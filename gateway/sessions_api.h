@@ -1,4 +1,4 @@
-/* sessions_api.h - the calls that make, show and end sessions (PRODUCT §2.1). `user` is the
+/* sessions_api.h - the calls that make, show and end sessions. `user` is the
  * gateway. */
 #pragma once
 #include "http/http_dispatch.h"

@@ -1,4 +1,4 @@
-"""nginx, Redis, the node and the agent die or hang: what ARCHITECTURE says happens to running sessions."""
+"""nginx, Redis, the node and the agent die or hang: what happens to running sessions."""
 import os
 import signal
 import time

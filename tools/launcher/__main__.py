@@ -25,11 +25,13 @@ ENVIRONMENTS = "python"  # the others are made when they are first asked for: co
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="run", description="Installs, builds and starts Spillway on this machine, and shows what it does.",
                                      epilog="SPILLWAY_PORT (8080; 0: a free one), SPILLWAY_STATE_DIR (default: below /run), "
-                                            "SPILLWAY_CACHE_DIR (/var/cache/spillway), SPILLWAY_RESTART=0 (what dies stays dead)")
+                                            "SPILLWAY_CACHE_DIR (/var/cache/spillway), SPILLWAY_RESTART=0 (what dies stays dead), "
+                                            "SPILLWAY_UPLOAD_MIB (10)")
     parser.add_argument("--once", action="store_true", help="demonstration, then down again; status 0 only if every step held")
     parser.add_argument("--no-demo", action="store_true", help="only up")
     parser.add_argument("--check", action="store_true", help="install, build, check the configurations, start nothing")
-    parser.add_argument("--sites", choices=("local", "local,cloud"), help="what is started: both (default), or the one without overflow")
+    parser.add_argument("--sites", choices=("local", "local,cloud"), metavar="local[,cloud]",
+                        help="what is started: both (default), or the one without overflow")
     parser.add_argument("--slots", type=int, default=4, metavar="N", help="sandboxes that the local site has room for (4)")
     parser.add_argument("--cloud-slots", type=int, default=40, metavar="N", help="and the cloud (40)")
     parser.add_argument("--gateways", type=int, default=3, metavar="N", help="gateways of the local site (3); the cloud has one")
