@@ -89,8 +89,8 @@ void http_parser_free(struct http_parser **p);
 void http_parser_serve(struct http_parser *p, void *user);
 /* Consumes bytes up to the end of the message, or until http_parser_pause() was called in a
  * callback; *used tells how many. Negative err code: the message is bad (err has code and cause)
- * and the connection must close behind the answer. A message without a body, and one whose length is
- * known and reached, ends even when paused: nothing follows that could bring its end later. */
+ * and the connection must close behind the answer. A message without a body, and one whose length
+ * is known and reached, ends even when paused: nothing follows that could bring its end later. */
 int http_parser_feed(struct http_parser *p, struct slice in, size_t *used,
                      struct err *err) CHECK_RESULT;
 /* End of the stream: ends a response that it delimits; an error in the middle of a message. */
