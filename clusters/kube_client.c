@@ -238,14 +238,14 @@ void kube_call_cancel(struct kube_call **at)
 /* -- the verbs -- */
 
 static void start(struct kube_call *c, const char *method, const char *path,
-                  const char *content_type, const struct json_t *body)
+                  const char *content_type, const struct json_t *body, int64_t total_ms)
 {
     struct buf bytes;
     struct kube_client *k = c->client;
     struct kube_transport_request req = {.method = method,
                                          .path = path,
                                          .content_type = content_type,
-                                         .total_ms = k->call_ms,
+                                         .total_ms = total_ms > 0 ? total_ms : k->call_ms,
                                          .reply_max = OBJECT_MAX};
     int rc = 0;
 
@@ -267,7 +267,7 @@ static void start(struct kube_call *c, const char *method, const char *path,
 
 static struct kube_call *call_pod(struct kube_client *k, const char *method, const char *name,
                                   const char *content_type, const struct json_t *body,
-                                  kube_done_f *done, void *user)
+                                  int64_t total_ms, kube_done_f *done, void *user)
 {
     struct kube_call *c = mem_alloc(sizeof(*c));
     struct buf path;
@@ -285,7 +285,7 @@ static struct kube_call *call_pod(struct kube_client *k, const char *method, con
         buf_add_text(&path, "/");
         kube_transport_escape(&path, name);
     }
-    start(c, method, buf_text(&path), content_type, body);
+    start(c, method, buf_text(&path), content_type, body, total_ms);
     buf_fini(&path);
     return c;
 }
@@ -293,13 +293,13 @@ static struct kube_call *call_pod(struct kube_client *k, const char *method, con
 struct kube_call *kube_pod_create(struct kube_client *k, const struct json_t *pod,
                                   kube_done_f *done, void *user)
 {
-    return call_pod(k, "POST", NULL, "application/json", pod, done, user);
+    return call_pod(k, "POST", NULL, "application/json", pod, 0, done, user);
 }
 
 struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_done_f *done,
                                void *user)
 {
-    return call_pod(k, "GET", name, NULL, NULL, done, user);
+    return call_pod(k, "GET", name, NULL, NULL, 0, done, user);
 }
 
 struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid,
@@ -308,14 +308,15 @@ struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const
     struct json_t *options =
         json_build("{s:s,s:s,s:I,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
                    "gracePeriodSeconds", (long long)grace_s, "preconditions", "uid", uid);
-    struct kube_call *c = call_pod(k, "DELETE", name, "application/json", options, done, user);
+    struct kube_call *c = call_pod(k, "DELETE", name, "application/json", options, 0, done, user);
 
     json_free(options);
     return c;
 }
 
 struct kube_call *kube_pod_patch(struct kube_client *k, const char *name,
-                                 const struct json_t *patch, kube_done_f *done, void *user)
+                                 const struct json_t *patch, int64_t total_ms, kube_done_f *done,
+                                 void *user)
 {
-    return call_pod(k, "PATCH", name, "application/merge-patch+json", patch, done, user);
+    return call_pod(k, "PATCH", name, "application/merge-patch+json", patch, total_ms, done, user);
 }

@@ -68,7 +68,8 @@ struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_don
  * incarnation is gone. */
 struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid,
                                   int64_t grace_s, kube_done_f *done, void *user);
-/* Merge patch (RFC 7396). */
+/* Merge patch (RFC 7396). For who cannot wait as long as calls may take: total_ms, if above 0. */
 struct kube_call *kube_pod_patch(struct kube_client *k, const char *name,
-                                 const struct json_t *patch, kube_done_f *done, void *user);
+                                 const struct json_t *patch, int64_t total_ms, kube_done_f *done,
+                                 void *user);
 void kube_call_cancel(struct kube_call **c);

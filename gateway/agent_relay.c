@@ -71,6 +71,17 @@ static void on_exec_fail(struct err *err, bool sent, void *user)
         agent_relay_tell_unknown(err);
     else
         agent_call_tell_unsent(err);
+    if (err->code == ERR_UPSTREAM || err->code == ERR_OVERLOADED)
+        err_wrap(err, "the sandbox");
+}
+
+/* What the sandbox, or the way to it, is to blame for says so. */
+static void on_fail(struct err *err, bool sent, void *user)
+{
+    (void)sent;
+    (void)user;
+    if (err->code == ERR_UPSTREAM || err->code == ERR_DEADLINE || err->code == ERR_OVERLOADED)
+        err_wrap(err, "the sandbox");
 }
 
 static void run_step(void *user)
@@ -90,11 +101,12 @@ static bool declines(const struct http_head *head, void *user)
 
 void agent_relay_start(struct request *r, struct session *s, const struct agent_relay *how)
 {
-    static const struct relay_events PLAIN = {.on_head = on_head, .on_done = on_done};
+    static const struct relay_events PLAIN = {
+        .on_head = on_head, .on_done = on_done, .on_fail = on_fail};
     static const struct relay_events EXEC = {
         .on_head = on_exec_head, .on_done = on_done, .on_fail = on_exec_fail};
     static const struct relay_events OR_ELSE = {
-        .on_head = on_head, .on_done = on_done, .declines = declines};
+        .on_head = on_head, .on_done = on_done, .on_fail = on_fail, .declines = declines};
     const struct relay_events *events = how->if_gone ? &OR_ELSE : &PLAIN;
     char authorization[AGENT_CALL_AUTHORIZATION_SIZE];
     agent_call_authorization(r->g, s, authorization);

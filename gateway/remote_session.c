@@ -179,15 +179,23 @@ static void take_words(struct session *s, struct slice body)
     json_free(words);
 }
 
-static void stay_or_rest(struct session *s)
+/* Somebody asked a short while ago, or waits for a change. */
+static bool is_wanted(const struct remote_session *r)
+{
+    return now_ms(r) < r->wanted_until_ms || session_has_waiters(r->s);
+}
+
+static void stay_or_rest(struct session *s, bool was_synced)
 {
     struct remote_session *r = s->remote;
     if (!r)
         return;
-    if (now_ms(r) < r->wanted_until_ms)
+    if (is_wanted(r))
         poll(r);
     else
         r->synced = false;
+    if (!was_synced) /* who waits for a fresh word has it, also when that is the old one */
+        session_table_changed(r->g->sessions, s);
 }
 
 static void on_failed(struct remote_session *r)
@@ -195,7 +203,7 @@ static void on_failed(struct remote_session *r)
     r->synced = false;
     r->failed_ms = now_ms(r);
     session_table_changed(r->g->sessions, r->s);
-    if (now_ms(r) < r->wanted_until_ms)
+    if (is_wanted(r))
         timer_start(r->g->world, r->timer, RETRY_MS, 0);
 }
 
@@ -203,10 +211,11 @@ static void on_polled(const struct remote_result *result, void *user)
 {
     struct remote_session *r = user;
     struct session *s = session_ref(r->s);
+    bool was_synced = r->synced;
     r->call = NULL;
     if (result->status == 200) {
         take_words(s, result->body);
-        stay_or_rest(s);
+        stay_or_rest(s, was_synced);
     } else if (result->status == 404) {
         remote_session_end(s, NULL);
     } else {

@@ -23,7 +23,7 @@
 #define REMOTE_WAIT_MS 4000
 #define RETRY_FOR_MS   4000
 #define RETRY_EVERY_MS 100
-#define EXEC_LEAST_MS  1000
+#define LEAST_MS       1000
 
 /* The chain of time-outs. */
 enum {
@@ -187,6 +187,8 @@ static int read_minted_id(struct request *r, const struct http_head *head, struc
 static int read_ids(struct request *r, const struct http_head *head, struct slice path_id,
                     struct err *err)
 {
+    if (http_head_count(head, "Idempotency-Key") > 1) /* nginx and we might take different ones */
+        return err_set(err, ERR_INVALID_ID, "more than one Idempotency-Key");
     if (!path_id.at && read_minted_id(r, head, err) < 0)
         return err_wrap(err, "Spillway-Minted-Id");
     if (path_id.at) {
@@ -389,11 +391,20 @@ bool request_retries(struct request *r, const struct err *err, request_step_f *s
     return true;
 }
 
+static int64_t left_of(const struct request *r, int64_t whole_ms)
+{
+    int64_t left_ms = r->begun_ms + whole_ms - world_now_ms(r->g->world);
+    return left_ms > LEAST_MS ? left_ms : LEAST_MS;
+}
+
+int64_t request_left_ms(const struct request *r)
+{
+    return left_of(r, TIMEOUT_GATEWAY_ANSWER);
+}
+
 int64_t request_exec_left_ms(const struct request *r)
 {
-    int64_t whole_ms = r->wait_s > 0 ? TIMEOUT_GATEWAY_WAITING : TIMEOUT_GATEWAY_EXEC;
-    int64_t left_ms = r->begun_ms + whole_ms - world_now_ms(r->g->world);
-    return left_ms > EXEC_LEAST_MS ? left_ms : EXEC_LEAST_MS;
+    return left_of(r, r->wait_s > 0 ? TIMEOUT_GATEWAY_WAITING : TIMEOUT_GATEWAY_EXEC);
 }
 
 /* A session at another site: known for certain, or its site has just not answered. */

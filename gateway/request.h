@@ -121,8 +121,10 @@ void request_sleep(struct request *r, int64_t ms, request_step_f *step);
  * rather than refused: true, and `step` runs soon, for `err` of placement_start() and early enough.
  */
 bool request_retries(struct request *r, const struct err *err, request_step_f *step);
-/* Of a call that runs code: how long its answer may take still, so that it is we who give one, and
- * not nginx, whose wait began with the request. At least a second. */
+/* How long the answer may take still, so that it is we who give one, and not nginx, whose wait
+ * began with the request: of a call that does not wait, and of one that runs code. At least a
+ * second. */
+int64_t request_left_ms(const struct request *r);
 int64_t request_exec_left_ms(const struct request *r);
 /* `step` runs once the agent's word on the session is known here: at once where it is tended, else
  * as soon as its agent answered, but at most FRESH_WAIT_MS later. r->s is the session then. */

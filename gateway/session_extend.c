@@ -4,6 +4,7 @@
  * first, so that a call that fails half-way leaves the old deadline in force. Shorter: the pod
  * first. An agent left with another timer is told again by its tender, until it hears. */
 #include "base/json.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
@@ -21,6 +22,7 @@
 #define AGENT_MS  3000
 #define TRIES_MAX 4
 #define AGAIN_MS  100
+#define WORTH_MS  2000 /* that is left, or it is not tried again */
 
 static void reply_extended(struct request *r)
 {
@@ -48,6 +50,22 @@ static void tell_agent(struct request *r, agent_call_done_f *then)
 
 static void patch(struct request *r);
 
+/* What the cluster says is for the log: it names what is nobody's business. */
+static void reply_failed(struct request *r, const struct kube_result *result)
+{
+    enum err_code code = result->err->code;
+    bool retries = code == ERR_UNAVAILABLE || code == ERR_OVERLOADED || code == ERR_CONFLICT;
+    LOG(LOG_WARN, "extend_failed", KV("session", r->id), KV("error", result->err->msg));
+    if (result->status == 0 && result->outcome_unknown)
+        request_problemf(r, ERR_DEADLINE,
+                         "the cluster did not answer in time: whether the deadline has moved is "
+                         "seen from expires_at");
+    else if (retries)
+        request_problemf(r, ERR_UNAVAILABLE, "the cluster does not move the deadline now");
+    else
+        request_problemf(r, ERR_INTERNAL, "the cluster refused to move the deadline");
+}
+
 static void reply_ended(struct request *r)
 {
     request_problemf(r, ERR_SESSION_ENDED, "the session '%s' has ended", r->id);
@@ -72,7 +90,7 @@ static void on_looked(const struct kube_result *result, void *user)
     if (!result->err)
         kube_store_learn(r->g->store, result->object);
     if (result->err && result->err->code != ERR_NOT_FOUND)
-        request_problem(r, result->err);
+        reply_failed(r, result);
     else if (result->err || !same)
         reply_ended(r);
     else
@@ -89,7 +107,7 @@ static void on_patched(const struct kube_result *result, void *user)
 {
     struct request *r = user;
     enum err_code code = result->err ? result->err->code : ERR_NONE;
-    bool again = code != ERR_NONE && ++r->tries < TRIES_MAX;
+    bool again = code != ERR_NONE && ++r->tries < TRIES_MAX && request_left_ms(r) > WORTH_MS;
     if (code == ERR_NOT_FOUND) {
         reply_ended(r);
     } else if (code == ERR_CONFLICT && again) {
@@ -97,7 +115,7 @@ static void on_patched(const struct kube_result *result, void *user)
     } else if ((code == ERR_UNAVAILABLE || code == ERR_OVERLOADED) && again) {
         request_sleep(r, AGAIN_MS * r->tries, patch);
     } else if (code != ERR_NONE) {
-        request_problem(r, result->err);
+        reply_failed(r, result);
     } else {
         kube_store_learn(r->g->store, result->object);
         if (r->shortens && session_is_started(r->s))
@@ -114,7 +132,7 @@ static void patch(struct request *r)
     kube_time_print(r->deadline_wall_ms, text);
     struct json_t *body = json_build("{s:{s:s,s:{s:s}}}", "metadata", "uid", r->s->pod_uid,
                                      "annotations", "spillway.dev/deadline", text);
-    (void)kube_pod_patch(r->g->kube, r->s->pod_name, body, on_patched, r);
+    (void)kube_pod_patch(r->g->kube, r->s->pod_name, body, request_left_ms(r), on_patched, r);
     json_free(body);
 }
 

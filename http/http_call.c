@@ -200,6 +200,14 @@ static enum err_code code_of(struct http_call *c, CURLcode rc)
     }
 }
 
+/* Clients read it: curl's own words for a connection that did not come name the address. */
+static const char *reason_of(const struct http_call *c, CURLcode rc)
+{
+    bool says_where = rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST ||
+                      rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_OPERATION_TIMEDOUT;
+    return says_where || c->why[0] == '\0' ? curl_easy_strerror(rc) : c->why;
+}
+
 static void complete(struct http_call *c, CURLcode rc)
 {
     struct http_call_result result = {.retry_after_s = -1};
@@ -218,7 +226,7 @@ static void complete(struct http_call *c, CURLcode rc)
         err_set(&err, ERR_UPSTREAM, "the answer is longer than %zu bytes", c->reply_max);
         result.err = &err;
     } else {
-        err_set(&err, code_of(c, rc), "%s", c->why[0] != '\0' ? c->why : curl_easy_strerror(rc));
+        err_set(&err, code_of(c, rc), "%s", reason_of(c, rc));
         result.err = &err;
     }
     finish(c, &result);

@@ -150,7 +150,7 @@ static bool fail_late(struct upstream_target_pool *t, int64_t now)
         if (now < call->head_at && now < call->total_at)
             continue;
         queue_remove(call);
-        err_set(&err, ERR_DEADLINE, "%s: no connection became free in time", t->key.host);
+        err_set(&err, ERR_DEADLINE, "no connection became free in time");
         t->closing++; /* the target, and with it the pool, outlive the callback */
         upstream_call_fail(call, &err);
         t->closing--;
@@ -260,8 +260,8 @@ int upstream_start(struct upstream *u, const struct upstream_target *target,
     struct upstream_conn *kept = take_idle(t);
     bool room = kept != NULL || t->conn_count < u->conf.per_target_max;
     if (!room && t->queue_count >= u->conf.queue_max)
-        return err_set(err, ERR_OVERLOADED, "%u requests to %s wait already, the most there may be",
-                       u->conf.queue_max, t->key.host);
+        return err_set(err, ERR_OVERLOADED, "%u requests wait already, the most there may be",
+                       u->conf.queue_max);
     struct upstream_call *call = call_new(t, req, events, user);
     if (call->head.overflowed || call->body.overflowed) {
         upstream_call_free(call);

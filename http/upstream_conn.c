@@ -26,7 +26,7 @@ static void break_with(struct upstream_conn *c, enum err_code code, const char *
         return;
     c->broken = true;
     c->fail = mem_alloc(sizeof(*c->fail));
-    err_set(c->fail, code, "%s: %s", c->target->key.host, what);
+    err_set(c->fail, code, "%s", what); /* not where: clients read it */
     upstream_conn_wake(c);
 }
 

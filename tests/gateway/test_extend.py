@@ -1,4 +1,5 @@
 """Moving the deadline: whatever fails on the way, the pod, the agent and the answer agree, or the old deadline stands."""
+import threading
 import time
 
 from scripted.agent import UNSET
@@ -132,3 +133,18 @@ def test_a_watch_that_lags_does_not_end_what_was_extended(world, wait):
     time.sleep(0.2)
     assert not agent.quiesced
     assert gateway.get("/s/status").json["expires_at"] == world.cluster.deadline("s")
+
+
+def test_an_api_server_that_hangs_is_not_waited_for_longer_than_the_front_door_does(world):
+    gateway = world.gateway()
+    world.ready(gateway, "s", timeout_seconds=60)
+    silence = threading.Event()
+    world.cluster.rules.append(lambda request: silence.wait(60) and None if request.method == "PATCH" else None)
+    try:
+        answer = gateway.post("/s/extend", {"timeout_seconds": 600})
+    finally:
+        silence.set()
+    # nginx would have given up first, and have said less.
+    assert (answer.status, answer.code) == (504, "deadline_exceeded")
+    assert "expires_at" in answer.json["detail"]
+    assert len(world.cluster.calls("PATCH", "/pods/s")) == 1

@@ -1,4 +1,6 @@
 """What a client reads between the lines: types of bodies, paths that browsers ask for, where an ended session was."""
+import socket
+
 import pytest
 from scripted.agent import UNSET
 
@@ -76,3 +78,24 @@ def test_the_session_of_a_refused_run_goes_soon(world, wait):
     answer = gateway.post("/api/run", {"code": "1", "nonsense": 1})
     assert (answer.status, answer.code) == (400, "invalid_argument")
     wait(lambda: not world.cluster.pods, "its pod to go")
+
+
+def test_two_keys_for_one_request_are_refused(world):
+    """The front door hashes by one of them; ours might be the other."""
+    gateway = world.gateway()
+    with socket.create_connection(("127.0.0.1", gateway.ports["port"])) as connection:
+        connection.sendall(b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\r\nIdempotency-Key: a\r\n"
+                           b"Connection: close\r\nContent-Length: 0\r\n\r\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b'"code":"invalid_id"' in answer
+    assert not world.cluster.pods
+
+
+def test_where_a_sandbox_is_is_nobodys_business(world):
+    gateway = world.gateway()
+    agent = world.ready(gateway, "s")
+    agent.server.close()
+    for method, path in (("GET", "/s/files/list"), ("GET", "/s/result"), ("POST", "/s/exec/python"), ("GET", "/s/processes"), ("DELETE", "/s/contexts/c")):
+        answer = gateway.ask(method, path, b'{"code":"1"}' if method == "POST" else None)
+        assert answer.status in (502, 503), path
+        assert "sandbox" in answer.json["detail"] and "127." not in answer.json["detail"], answer.json

@@ -85,7 +85,7 @@ static struct kube_call *start_call(struct kube_client *k, const struct json_t *
         return kube_pod_delete(k, name, json_get_text(command, "uid", ""),
                                json_int(json_get(command, "grace"), 0), on_done, c);
     if (strcmp(verb, "patch") == 0)
-        return kube_pod_patch(k, name, body, on_done, c);
+        return kube_pod_patch(k, name, body, 0, on_done, c);
     return kube_pod_get(k, name, on_done, c);
 }
 

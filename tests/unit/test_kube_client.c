@@ -118,7 +118,7 @@ static void the_verbs(void **state)
     assert_non_null(strstr(asked, "\"preconditions\":{\"uid\":\"u-1\"}"));
     assert_non_null(strstr(asked, "\"gracePeriodSeconds\":2"));
     s = (struct seen){0};
-    kube_pod_patch(client, "a", patch, see, &s);
+    kube_pod_patch(client, "a", patch, 0, see, &s);
     wait_for(&s);
     assert_string_equal(asked,
                         "PATCH /api/v1/namespaces/boxes/pods/a {\"metadata\":{\"x\":\"y\"}}");
