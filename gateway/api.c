@@ -66,8 +66,8 @@ static const struct http_route ROUTES[] = {
     {HTTP_METHOD_POST, "/api/v1/sessions", sessions_api_create, "session_create",
      "Makes a session."},
     {HTTP_METHOD_GET, "/api/v1/sessions", sessions_api_list, "session_list",
-     "Lists the living sessions; with status=stopped or error, those whose end this gateway "
-     "remembers."},
+     "Lists the living sessions; with status=stopped or error, those whose end the gateways that "
+     "are asked, one at each site, remember."},
     {HTTP_METHOD_GET, SESSION, sessions_api_get, "session_get", "A session and its status."},
     {HTTP_METHOD_DELETE, SESSION, sessions_api_delete, "session_delete", "Ends a session."},
     BELOW_SESSION(SESSION){HTTP_METHOD_POST, "/api/run/sync", executions_api_run_sync, "run_sync",

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "gateway/ending.h"
 #include "gateway/locate.h"
 #include "gateway/placement.h"
@@ -350,39 +351,79 @@ void internal_api_delete(struct http_exchange *x, const struct http_route_match 
 
 /* -- list -- */
 
+/* A living session, or an ended one. */
+struct found {
+    const char *id;
+    const struct session *s;
+    const struct tombstone *t;
+};
+
 struct listing {
     const struct request *r;
     const char *tenant, *after, *status;
-    const struct session **found;
-    size_t count;
+    struct found *found;
+    size_t count, room;
 };
+
+static void list(struct listing *l, struct found one)
+{
+    if (l->count == l->room) {
+        l->room = l->room ? 2 * l->room : 64;
+        l->found = mem_resize(l->found, l->room * sizeof(*l->found));
+    }
+    l->found[l->count++] = one;
+}
+
+static bool is_asked_for(const struct listing *l, const char *origin, const char *tenant,
+                         const char *id)
+{
+    return strcmp(origin, l->r->hop_origin) == 0 &&
+           (!*l->tenant || strcmp(tenant, l->tenant) == 0) && strcmp(id, l->after) > 0;
+}
 
 static bool list_theirs(struct session *s, void *user)
 {
     struct listing *l = user;
-    bool fits =
-        !session_is_remote(s) && strcmp(s->spec.origin, l->r->hop_origin) == 0 &&
-        (!*l->tenant || strcmp(s->tenant, l->tenant) == 0) && strcmp(s->id, l->after) > 0 &&
-        (!*l->status || strcmp(session_state_word(session_state_listed(s)), l->status) == 0);
-    if (fits)
-        l->found[l->count++] = s;
+    const char *status = session_state_word(session_state_listed(s));
+    if (!session_is_remote(s) && is_asked_for(l, s->spec.origin, s->tenant, s->id) &&
+        (!*l->status || strcmp(status, l->status) == 0))
+        list(l, (struct found){.id = s->id, .s = s});
+    return true;
+}
+
+/* Only by their status. */
+static bool list_ended(const struct tombstone *t, void *user)
+{
+    struct listing *l = user;
+    if (!*t->site && is_asked_for(l, t->origin, t->tenant, t->id) &&
+        strcmp(json_get_text(t->view, "status", ""), l->status) == 0)
+        list(l, (struct found){.id = t->id, .t = t});
     return true;
 }
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp((*(const struct session *const *)a)->id, (*(const struct session *const *)b)->id);
+    return strcmp(((const struct found *)a)->id, ((const struct found *)b)->id);
+}
+
+static struct json_t *print_found(const struct listing *l, const struct found *one)
+{
+    if (one->t)
+        return json_build("{s:s,s:b,s:O}", "session_id", one->id, "living", 0, "session",
+                          one->t->view);
+    struct json_t *item = living_json(l->r, one->s);
+    json_set_text(json_get(item, "session"), "status",
+                  session_state_word(session_state_listed(one->s)));
+    return item;
 }
 
 static struct json_t *print_list(struct listing *l, size_t limit)
 {
     struct json_t *items = json_new_array();
-    for (size_t i = 0; i < l->count && i < limit; i++) {
-        struct json_t *item = living_json(l->r, l->found[i]);
-        json_set_text(json_get(item, "session"), "status",
-                      session_state_word(session_state_listed(l->found[i])));
-        json_add(items, item);
-    }
+    if (l->count > 0)
+        qsort(l->found, l->count, sizeof(*l->found), by_id);
+    for (size_t i = 0; i < l->count && i < limit; i++)
+        json_add(items, print_found(l, &l->found[i]));
     return json_build("{s:o,s:b}", "items", items, "more", l->count > limit);
 }
 
@@ -404,10 +445,8 @@ void internal_api_list(struct http_exchange *x, const struct http_route_match *m
     http_query_get(query, "after", after, sizeof(after), &bad);
     http_query_get(query, "status", status, sizeof(status), &bad);
     struct listing l = {.r = r, .tenant = r->tenant, .after = after, .status = status};
-    l.found = calloc(session_table_count(g->sessions) + 1, sizeof(*l.found));
-    INVARIANT(l.found);
     session_table_each(g->sessions, list_theirs, &l);
-    qsort(l.found, l.count, sizeof(*l.found), by_id);
+    session_table_each_tombstone(g->sessions, list_ended, &l);
     struct json_t *j = print_list(&l, (size_t)limit);
     free(l.found);
     request_reply_json(r, 200, j);

@@ -21,6 +21,7 @@
 struct item {
     const char *id; /* in the view */
     struct json_t *view;
+    bool old; /* we know more of that id: counted, so that no page ends too early, and not shown */
 };
 
 /* Lives until the last site has answered, whatever becomes of the client. */
@@ -47,13 +48,18 @@ struct part {
 /* -- what there is -- */
 
 /* Takes the view. */
-static void add(struct listing *l, struct json_t *view)
+static void add_item(struct listing *l, struct json_t *view, bool old)
 {
     if (l->count == l->room) {
         l->room = l->room ? 2 * l->room : 64;
         l->items = mem_resize(l->items, l->room * sizeof(*l->items));
     }
-    l->items[l->count++] = (struct item){json_get_text(view, "session_id", ""), view};
+    l->items[l->count++] = (struct item){json_get_text(view, "session_id", ""), view, old};
+}
+
+static void add(struct listing *l, struct json_t *view)
+{
+    add_item(l, view, false);
 }
 
 static bool is_of(const struct listing *l, const char *site)
@@ -104,7 +110,9 @@ static bool add_remembered(struct session *s, void *user)
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp(((const struct item *)a)->id, ((const struct item *)b)->id);
+    const struct item *left = a, *right = b;
+    int order = strcmp(left->id, right->id);
+    return order ? order : left->old - right->old;
 }
 
 static size_t printed_size(const struct json_t *view)
@@ -121,13 +129,16 @@ static struct json_t *print(struct listing *l)
 {
     struct json_t *items = json_new_array();
     const char *last = NULL;
-    size_t i = 0, bytes = 0;
+    size_t i = 0, bytes = 0, told = 0;
     if (l->count > 0)
         qsort(l->items, l->count, sizeof(*l->items), by_id);
-    for (; i < l->count && json_count(items) < (size_t)l->limit && bytes < LIST_BYTES; i++) {
+    for (; i < l->count && told < (size_t)l->limit && bytes < LIST_BYTES; i++) {
         if (last && strcmp(last, l->items[i].id) == 0)
             continue; /* ended there, and living here by now */
         last = l->items[i].id;
+        told++;
+        if (l->items[i].old)
+            continue;
         bytes += printed_size(l->items[i].view);
         json_add(items, json_ref(l->items[i].view));
     }
@@ -149,6 +160,14 @@ static void finish(struct listing *l)
     free(l);
 }
 
+/* Of an id that ended there, and lives here now or has an end that is known here, we know more. */
+static bool is_old(const struct listing *l, const char *id, bool living)
+{
+    struct session_table *known = l->r->g->sessions;
+    const struct session *s = session_table_get(known, id);
+    return !living && ((s && !session_is_remote(s)) || session_table_tombstone(known, id));
+}
+
 static bool take_site(struct listing *l, const struct remote_result *result)
 {
     struct err bad;
@@ -156,9 +175,11 @@ static bool take_site(struct listing *l, const struct remote_result *result)
     struct json_t *items = json_get(j, "items");
     bool good = items != NULL;
     for (size_t i = 0; i < json_count(items); i++) {
-        struct json_t *view = json_get(json_item(items, i), "session");
-        if (json_get_text(view, "session_id", NULL))
-            add(l, json_ref(view));
+        const struct json_t *item = json_item(items, i);
+        struct json_t *view = json_get(item, "session");
+        const char *id = json_get_text(view, "session_id", NULL);
+        if (id)
+            add_item(l, json_ref(view), is_old(l, id, json_true(json_get(item, "living"))));
     }
     l->more |= json_true(json_get(j, "more"));
     json_free(j);
@@ -227,8 +248,7 @@ static void gather(struct listing *l)
     if (is_of(l, g->conf.site))
         session_table_each(g->sessions, add_living, l);
     session_table_each_tombstone(g->sessions, add_ended, l);
-    bool over = l->by_state && (l->state == SESSION_STOPPED || l->state == SESSION_ERROR);
-    for (size_t i = 0; i < remotes_count(g->remotes) && !over && !l->r->hop; i++) {
+    for (size_t i = 0; i < remotes_count(g->remotes) && !l->r->hop; i++) {
         if (is_of(l, remote_name(remotes_at(g->remotes, i))))
             ask(l, remotes_at(g->remotes, i));
     }

@@ -48,6 +48,7 @@ static void read_fields(struct tombstone *t)
     const struct json_t *j = t->json;
     snprintf(t->tenant, sizeof(t->tenant), "%s", json_get_text(j, "tenant", ""));
     snprintf(t->epoch, sizeof(t->epoch), "%s", json_get_text(j, "epoch", ""));
+    snprintf(t->origin, sizeof(t->origin), "%s", json_get_text(j, "origin", ""));
     snprintf(t->last_execution, sizeof(t->last_execution), "%s",
              json_get_text(j, "last_execution", ""));
     t->agreed = json_true(json_get(j, "agreed"));
@@ -67,6 +68,7 @@ struct tombstone *tombstone_new(const struct session *s, bool agreed, struct jso
     t->json = json_new_object();
     json_set_text(t->json, "tenant", s->tenant);
     json_set_text(t->json, "epoch", s->epoch);
+    json_set_text(t->json, "origin", *s->spec.origin ? s->spec.origin : NULL);
     json_set_bool(t->json, "agreed", agreed);
     json_set_text(t->json, "cleanup", session_cleanup_name(s->spec.cleanup));
     json_set_text(t->json, "last_execution", *s->last_execution ? s->last_execution : NULL);

@@ -20,10 +20,11 @@ struct tombstone {
     bool agreed; /* the agent agreed to the end: its list of executions is complete */
     enum session_cleanup cleanup;
     char last_execution[EXECUTION_ID_SIZE];
-    char site[SESSION_ID_SIZE]; /* whose store has its results, when not ours; "" */
-    struct json_t *executions;  /* array of {execution_id, status, …}; in `json` */
-    struct json_t *let_go;      /* text of digests, or NULL; in `json` */
-    struct json_t *view;        /* the session object; in `json` */
+    char origin[SESSION_ID_SIZE]; /* the site whose client made it, when not ours; "" */
+    char site[SESSION_ID_SIZE];   /* whose store has its results, when not ours; "" */
+    struct json_t *executions;    /* array of {execution_id, status, …}; in `json` */
+    struct json_t *let_go;        /* text of digests, or NULL; in `json` */
+    struct json_t *view;          /* the session object; in `json` */
     struct json_t *json;
     int64_t until_ms; /* monotonic; session_table's */
     UT_hash_handle hh;

@@ -285,6 +285,37 @@ def test_list_and_sites(sites):
     assert near.id in [session["session_id"] for session in listed["items"]]
 
 
+def listed_ids(client, **params):
+    """Page by page."""
+    found, params = [], {"limit": 1, **params}
+    while True:
+        page = client.get("/api/v1/sessions", params=params).expect(200).json()
+        found += [session["session_id"] for session in page["items"]]
+        if not page["continue"]:
+            return found
+        params["continue"] = page["continue"]
+
+
+def test_every_gateway_lists_what_has_ended_at_either_site(sites):
+    ended = [sites.remote_session(), sites.local_session(), sites.remote_session()]
+    living = sites.remote_session()
+    theirs = Session(sites.cloud_gateway())  # the cloud's own: not among ours
+    theirs.create(cleanup="idle")
+    for session in [*ended, theirs]:
+        session.end()
+    for entry in sites.gateways:
+        client = sites.client_of(entry["name"])
+        found = listed_ids(client, status="stopped")
+        assert {session.id for session in ended} <= set(found) and len(found) == len(set(found))
+        assert not {living.id, theirs.id} & set(found)
+        assert ended[1].id not in listed_ids(client, status="stopped", site="cloud")
+        assert not {session.id for session in ended} & set(listed_ids(client, status="error"))
+    # What lives again has not ended, whatever another site remembers of it.
+    again = Session(sites.client, ended[0].id)
+    again.create(cleanup="idle", placement="local")
+    assert again.id not in listed_ids(sites.client_of(sites.gateways[0]["name"]), status="stopped")
+
+
 def test_why_would_it_go_where(sites):
     name = sites.gateways[0]["name"]
     route = sites.admin(name, "/debug/route?placement=remote").expect(200).json()
