@@ -41,6 +41,7 @@ struct remote_placement {
     bool adopt_any;
     bool moves;      /* its pod here must be gone first */
     bool awaits_end; /* … and was told to go: its end is what is waited for */
+    bool joined;     /* another's incarnation, which may be of another request */
     bool freed;      /* while an answer of the store is on its way */
     bool in_store;
     bool tried[REMOTES_MAX];
@@ -179,10 +180,12 @@ static void dropped(const struct slice *value, const struct err *err, void *user
     (void)user;
 }
 
-static void succeed(struct remote_placement *p, const struct json_t *words)
+/* `made`: by our own create, as far as is known. */
+static void succeed(struct remote_placement *p, const struct json_t *words, bool made)
 {
     struct gateway *g = p->g;
     struct session *s = session_ref(p->s);
+    s->placed_here = made;
     snprintf(s->epoch, sizeof(s->epoch), "%s", json_get_text(words, "epoch", p->epoch));
     if (strcmp(s->epoch, p->epoch) != 0)
         withdraw_record(p); /* an earlier incarnation is taken: the claim may not stand there */
@@ -257,11 +260,11 @@ static void on_timer(void *user)
     p->on_timer(p);
 }
 
-static void take_words(struct remote_placement *p, struct slice body)
+static void take_words(struct remote_placement *p, struct slice body, bool made)
 {
     struct err err;
     struct json_t *words = json_parse_object(body, &err);
-    bool ours = strcmp(json_get_text(words, "epoch", ""), p->epoch) == 0;
+    bool ours = !p->joined && strcmp(json_get_text(words, "epoch", ""), p->epoch) == 0;
     bool same =
         p->adopt_any || strcmp(json_get_text(words, "fingerprint", ""), p->s->fingerprint) == 0;
     if (!words || !json_true(json_get(words, "living")))
@@ -269,7 +272,7 @@ static void take_words(struct remote_placement *p, struct slice body)
     else if (!ours && !same)
         failf(p, ERR_SESSION_CONFLICT, "the session exists and was made by another request");
     else
-        succeed(p, words);
+        succeed(p, words, made);
     json_free(words);
 }
 
@@ -278,7 +281,7 @@ static void on_created(const struct remote_result *result, void *user)
     struct remote_placement *p = user;
     p->call = NULL;
     if (result->status / 100 == 2) {
-        take_words(p, result->body);
+        take_words(p, result->body, result->status == 201);
         return;
     }
     if (result->err)
@@ -323,7 +326,7 @@ static void on_looked(const struct remote_result *result, void *user)
     struct remote_placement *p = user;
     p->call = NULL;
     if (result->status == 200) {
-        take_words(p, result->body);
+        take_words(p, result->body, true);
     } else if (result->status == 404) {
         /* The create may still be on its way. */
         remote_delete_doubtful(p->g, p->remote, p->s->id, p->epoch, 3 * CREATE_MS);
@@ -406,12 +409,16 @@ static void claimed(struct remote_placement *p)
 static void join(struct remote_placement *p, const struct route_record *r)
 {
     struct remote *there = remotes_get(p->g->remotes, r->site);
+    bool same = p->adopt_any || strcmp(r->fingerprint, p->s->fingerprint) == 0;
     if (strcmp(r->tenant, p->s->tenant) != 0) {
         failf(p, ERR_SESSION_CONFLICT, "the id is in use");
     } else if (r->state == ROUTE_CLOSING) {
         failf(p, ERR_SESSION_STOPPING, "the session is still stopping");
+    } else if (r->state == ROUTE_PENDING && !same) { /* who comes first there decides what it is */
+        failf(p, ERR_SESSION_CONFLICT, "the id is being used for another request");
     } else if (there) {
         p->remote = there;
+        p->joined = true;
         snprintf(p->epoch, sizeof(p->epoch), "%s", r->epoch);
         claimed(p);
     } else {

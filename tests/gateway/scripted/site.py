@@ -12,8 +12,10 @@ class Site:
     def __init__(self, folder, name="cloud"):
         self.name = name
         self.sessions = {}  # by id: the session object
-        self.tombstones = {}
         self.changed = threading.Condition()
+        self.creates = threading.Event()  # cleared: they wait
+        self.creates.set()
+        self.hidden = False  # who only looks is told that there is none
         self.server = Server(self.answer)
         (folder / f"{name}.token").write_text("0123456789abcdef0123456789abcdef0123456789abcdef\n")
         self.config = folder / f"{name}.yaml"
@@ -39,7 +41,10 @@ class Site:
 
     def create(self, request, name):
         asked = request.json()
+        self.creates.wait(60)
         with self.changed:
+            if name in self.sessions:
+                return 200, self.sessions[name]
             self.sessions[name] = {
                 "session_id": name, "living": True, "tenant": request.fields["spillway-tenant"], "epoch": asked["epoch"],
                 "fingerprint": asked["fingerprint"], "origin": request.fields["spillway-origin"], "again": False, "version": "1",
@@ -52,7 +57,7 @@ class Site:
             if "wait" in request.query and int(request.query["wait"]) > 0:
                 seen = request.query.get("seen")
                 self.changed.wait_for(lambda: self.sessions.get(name, {}).get("version") != seen, POLL_S)
-            return (200, self.sessions[name]) if name in self.sessions else problem(404, "session_not_found")
+            return (200, self.sessions[name]) if name in self.sessions and not self.hidden else problem(404, "session_not_found")
 
     def change(self, name, **members):
         with self.changed:
