@@ -40,7 +40,7 @@ static int read_text(const struct json_t *body, const char *key, char *out, size
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value) || json_text_len(value) == 0)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be a text", key);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be a text that is not empty", key);
     if (json_text_len(value) >= size)
         return err_set(err, ERR_LIMIT_EXCEEDED, "%s is longer than %zu bytes", key, size - 1);
     snprintf(out, size, "%s", json_text(value));

@@ -62,7 +62,7 @@ unsigned http_head_count(const struct http_head *h, const char *name);
 bool http_head_add(struct buf *out, struct slice name, struct slice value);
 
 /* A query parameter, percent-decoded into `out` (terminated). False when absent; -err in *bad when
- * malformed or too long. */
+ * malformed, too long, or there twice: who reads it elsewhere might take the other one. */
 bool http_query_get(struct slice query, const char *name, char *out, size_t out_size, int *bad);
 /* Whole-number parameter within [min,max]; *out untouched when absent. ERR_INVALID_ARGUMENT /
  * ERR_LIMIT_EXCEEDED. */

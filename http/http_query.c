@@ -46,11 +46,13 @@ static ptrdiff_t decode(struct slice raw, char *out, size_t out_size)
 
 bool http_query_get(struct slice query, const char *name, char *out, size_t out_size, int *bad)
 {
-    struct slice raw;
+    struct slice raw, second;
     *bad = 0;
     if (!find_raw(query, name, &raw))
         return false;
-    if (decode(raw, out, out_size) >= 0)
+    const char *behind = raw.at + raw.len;
+    struct slice rest = {behind, (size_t)(query.at + query.len - behind)};
+    if (!find_raw(rest, name, &second) && decode(raw, out, out_size) >= 0)
         return true;
     *bad = -(int)ERR_INVALID_ARGUMENT;
     return false;
@@ -81,7 +83,8 @@ int http_query_int(struct slice query, const char *name, int64_t min, int64_t ma
     if (!http_query_get(query, name, text, sizeof(text), &bad) && bad == 0)
         return 0;
     if (bad < 0 || !parse_int(text, &v))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be a whole number", name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be a whole number, and there once",
+                       name);
     if (v < min)
         return err_set(err, ERR_INVALID_ARGUMENT, "%s must be at least %lld", name, (long long)min);
     if (v > max)
@@ -100,7 +103,7 @@ int http_query_bool(struct slice query, const char *name, bool *out, struct err 
     bool yes = bad == 0 && (strcmp(text, "true") == 0 || strcmp(text, "1") == 0);
     bool no = bad == 0 && (strcmp(text, "false") == 0 || strcmp(text, "0") == 0);
     if (!yes && !no)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be true or false", name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s must be true or false, and there once", name);
     *out = yes;
     return 0;
 }

@@ -20,7 +20,9 @@ static void decodes_one_parameter(void **state)
 
 static void refuses_what_it_would_have_to_change(void **state)
 {
-    static const char *const queries[] = {"a=%", "a=%4", "a=%zz", "a=%00", "a=0123456789abcdef"};
+    static const char *const queries[] = {
+        "a=%",     "a=%4",    "a=%zz",        "a=%00", "a=0123456789abcdef",
+        "a=1&a=1", "a&b=2&a", "b=1&a=1&c&a=2"};
     char out[16];
     int bad;
     (void)state;
