@@ -1,25 +1,8 @@
 """Status polls of a session at another site: one long-poll keeps the copy fresh as long as somebody asks, or waits."""
 import threading
 import time
-from pathlib import Path
-
-import pytest
-from scripted.site import Site
 
 WANTED_S = 15  # behind the last question
-
-
-@pytest.fixture
-def site(world):
-    made = Site(Path(world.folder))
-    yield made
-    made.close()
-
-
-def gateway_with(world, wait, site):
-    gateway = world.gateway(config=site.config)
-    wait(lambda: gateway.get("/api/v1/sites").json["items"][1]["state"] == "open", "the other site to be heard")
-    return gateway
 
 
 def begin(gateway, name):
@@ -28,30 +11,33 @@ def begin(gateway, name):
     assert gateway.get(f"/{name}/status").json["status"] == "ready"
 
 
-def rests(site, name):
+def rests(cloud, name):
     """Nobody has asked that site for a while."""
-    seen = len(site.polls(name))
+    seen = len(cloud.polls(name))
     time.sleep(2)
-    return len(site.polls(name)) == seen
+    return len(cloud.polls(name)) == seen
 
 
-def test_the_copy_is_fresh_for_who_waits_and_for_who_comes_back(world, wait, site):
-    gateway = gateway_with(world, wait, site)
+def test_the_copy_is_fresh_for_who_waits_and_for_who_comes_back(world, wait):
+    cloud = world.remote("cloud")
+    cloud.poll_s = 1  # so that nobody waits for long here
+    gateway = world.gateway()
+    wait(lambda: gateway.get("/api/v1/sites").json["items"][1]["slots"], "the other site to be heard")
     begin(gateway, "awaited")
     begin(gateway, "left")
     answers = []
     client = threading.Thread(target=lambda: answers.append(gateway.get("/awaited/status?wait=30&until=executing")))
     client.start()
-    polls = len(site.polls("awaited"))
-    # The site's polls end after a second: that many take longer than a question is remembered.
-    wait(lambda: len(site.polls("awaited")) > polls + WANTED_S + 3, "the site to be asked as long as somebody waits", 60)
-    site.change("awaited", status="executing")
+    polls = len(cloud.polls("awaited"))
+    # That many, of a second each, take longer than a question is remembered.
+    wait(lambda: len(cloud.polls("awaited")) > polls + WANTED_S + 3, "the site to be asked as long as somebody waits", 60)
+    cloud.change("awaited", status="executing")
     client.join()
     assert answers[0].json["status"] == "executing"
 
-    wait(lambda: rests(site, "left"), "the other copy to rest")
-    polls = len(site.polls("left"))
+    wait(lambda: rests(cloud, "left"), "the other copy to rest")
+    polls = len(cloud.polls("left"))
     assert gateway.get("/left/status").json["status"] == "ready"
-    asked = site.polls("left")[polls:]
+    asked = cloud.polls("left")[polls:]
     assert asked[0].query["wait"] == "0"
     assert len(asked) <= 2, "nothing has changed: the first word is the answer"

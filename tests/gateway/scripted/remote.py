@@ -16,6 +16,7 @@ class Remote:
         self.conf = conf  # priority, weight, max_sessions: of our gateways' configuration
         self.slots = slots
         self.sessions = {}
+        self.poll_s = 30  # no poll waits longer
         self.rules = []
         self.changed = threading.Condition()
         self.server = Server(self.answer)
@@ -28,6 +29,9 @@ class Remote:
 
     def calls(self, method, path):
         return [r for r in self.server.seen if r.method == method and r.path.startswith(INTERNAL + path)]
+
+    def polls(self, name):
+        return [r for r in self.calls("GET", f"sessions/{name}") if "wait" in r.query]
 
     def created(self):
         return [r.path.rpartition("/")[2] for r in self.calls("POST", "sessions/")]
@@ -60,19 +64,27 @@ class Remote:
     def create(self, request, name):
         if self.slots == 0:
             return full()
+        if name in self.sessions:
+            return 200, self.sessions[name]
         body = request.json()
-        if name not in self.sessions:
-            self.slots -= 1
-            self.sessions[name] = {
-                "session_id": name, "living": True, "tenant": request.fields["spillway-tenant"], "epoch": body["epoch"],
-                "fingerprint": body["fingerprint"], "origin": request.fields["spillway-origin"], "again": False, "version": "1",
-                "session": {"session_id": name, "status": "ready", "environment": body["request"]["environment"], "site": self.name,
-                            "placement": {"kind": "remote", "reason": body["reason"]}, "cleanup": body["request"]["cleanup"]}}
+        self.slots -= 1
+        self.sessions[name] = {
+            "session_id": name, "living": True, "tenant": request.fields["spillway-tenant"], "epoch": body["epoch"],
+            "fingerprint": body["fingerprint"], "origin": request.fields["spillway-origin"], "again": False, "version": "1",
+            "session": {"session_id": name, "status": "ready", "environment": body["request"]["environment"], "site": self.name,
+                        "placement": {"kind": "remote", "reason": body["reason"]}, "cleanup": body["request"]["cleanup"]}}
         return 201, self.sessions[name]
 
+    def change(self, name, **members):
+        """Of the session object."""
+        with self.changed:
+            words = self.sessions[name]
+            self.sessions[name] = {**words, "version": str(int(words["version"]) + 1), "session": {**words["session"], **members}}
+            self.changed.notify_all()
+
     def get(self, request, name):
-        if name in self.sessions and request.query.get("seen") == "1":
-            self.changed.wait_for(lambda: name not in self.sessions, int(request.query.get("wait", 0)))
+        wait_s = min(int(request.query.get("wait", 0)), self.poll_s)
+        self.changed.wait_for(lambda: self.sessions.get(name, {}).get("version") != request.query.get("seen"), wait_s)
         return (200, self.sessions[name]) if name in self.sessions else problem(404, "session_not_found")
 
     def delete(self, _, name):
