@@ -6,6 +6,7 @@
 #include "gateway/locate.h"
 #include "gateway/placement.h"
 #include "gateway/remote_delete.h"
+#include "gateway/remote_session.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
 #include "gateway/session_text.h"
@@ -234,21 +235,31 @@ static bool looks_anew(struct request *r, request_located_f *fn)
     return true;
 }
 
+/* Its site may have fallen silent meanwhile: what was heard before is no answer. */
+static void reply_waited(struct request *r)
+{
+    struct session *s = r->s;
+    bool ours = !session_is_remote(s) || session_state(s) == SESSION_STOPPING;
+    if (session_is_over(s) || ours || remote_session_is_fresh(s))
+        reply_session(r, 200, s);
+    else
+        request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' does not answer", s->site);
+}
+
 static void wait_until(struct request *r)
 {
     if (looks_anew(r, get_located))
         return;
     if (r->timed_out || is_reached(r->s, r->until_state))
-        reply_session(r, 200, r->s);
+        reply_waited(r);
     else
         request_wait(r, r->s, wait_until);
 }
 
 static void wait_change(struct request *r)
 {
-    if (looks_anew(r, get_located))
-        return;
-    reply_session(r, 200, r->s);
+    if (!looks_anew(r, get_located))
+        reply_waited(r);
 }
 
 static void begin_wait(struct request *r, struct session *s)
