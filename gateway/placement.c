@@ -219,7 +219,9 @@ static void on_created(const struct kube_result *r, void *user)
         watermark_feed_refused(p->g->feed);
         overflow(p, DECISION_REASON_LOCAL_HOLD, r->err);
     } else if (r->err->code == ERR_UNAVAILABLE || r->err->code == ERR_OVERLOADED) {
-        fail(p, r->err);
+        /* Its own words may name addresses, of a webhook for one. */
+        LOG(LOG_WARN, "pod_refused", KV("session", p->s->id), KV("error", r->err->msg));
+        failf(p, r->err->code, "the cluster does not take the sandbox now");
     } else if (r->err->code == ERR_UNKNOWN_RUNTIME_CLASS) {
         err_set(&err, ERR_UNKNOWN_RUNTIME_CLASS, "the site '%s' has no runtime class '%s'",
                 p->g->conf.site, p->s->spec.runtime_class);

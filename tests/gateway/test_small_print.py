@@ -3,6 +3,7 @@ import socket
 
 import pytest
 from scripted.agent import UNSET
+from scripted.cluster import status
 
 
 def ended(world, wait, gateway):
@@ -99,3 +100,13 @@ def test_where_a_sandbox_is_is_nobodys_business(world):
         answer = gateway.ask(method, path, b'{"code":"1"}' if method == "POST" else None)
         assert answer.status in (502, 503), path
         assert "sandbox" in answer.json["detail"] and "127." not in answer.json["detail"], answer.json
+
+
+def test_what_the_cluster_says_of_its_own_insides_is_nobodys_business(world, wait):
+    gateway = world.gateway()
+    words = 'failed calling webhook "a.b": Post "https://10.9.8.7:443/": connection refused'
+    world.cluster.rules.append(lambda request: status(503, "ServiceUnavailable", words) if request.method == "POST" else None)
+    answer = gateway.post("/s")
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert "10.9.8.7" not in answer.body.decode()
+    wait(lambda: any("10.9.8.7" in line for line in gateway.log), "operators to be told")
