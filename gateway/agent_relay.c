@@ -93,8 +93,11 @@ static void run_step(void *user)
 static bool declines(const struct http_head *head, void *user)
 {
     struct request *r = user;
-    if (head->status != err_http_status(ERR_GONE))
+    bool unknown = head->status == 404 && r->again_step;
+    if (head->status != err_http_status(ERR_GONE) && !unknown)
         return false;
+    if (unknown)
+        r->step = r->again_step;
     loop_defer(r->g->loop, run_step, r);
     return true;
 }
@@ -126,5 +129,6 @@ void agent_relay_start(struct request *r, struct session *s, const struct agent_
     }
     if (how->if_gone)
         r->step = how->if_gone;
+    r->again_step = how->if_unknown;
     relay_start(r->x, r->g->agents, &s->agent, &req, how->is_exec ? &EXEC : events, r);
 }

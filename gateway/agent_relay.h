@@ -8,8 +8,9 @@ struct agent_relay {
     int64_t head_ms;
     int64_t total_ms;
     int64_t body_max;
-    bool is_exec;            /* the answer's fields say what was submitted */
-    request_step_f *if_gone; /* in place of the agent's 410; NULL: the client gets that */
+    bool is_exec; /* the answer's fields say what was submitted */
+    /* In place of the agent's 410 and 404; NULL: the client gets that. */
+    request_step_f *if_gone, *if_unknown;
 };
 
 /* Takes the request; it ends when the relay does. */

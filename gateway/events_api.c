@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/agent_relay.h"
 #include "gateway/locate.h"
+#include "gateway/remote_recall.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
 #include "http/http_reply.h"
@@ -118,13 +119,33 @@ static void no_such_execution(struct request *r)
                      r->execution_id, r->id);
 }
 
+/* Of an earlier life of the session, at another site. */
+static void elsewhere(struct request *r)
+{
+    remote_recall_pass(r, no_such_execution);
+}
+
 static void record_missing(struct request *r)
 {
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
     if (t && tombstone_knows(t, r->execution_id))
         reply_lost(r);
     else
-        no_such_execution(r);
+        elsewhere(r);
+}
+
+/* Of an earlier life of the session, here: the site where it lives now does not know it. */
+static void kept_here(struct request *r)
+{
+    struct result_query q;
+    struct err err;
+    int64_t last;
+    if (read_call(r, &q, &last, &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", q.execution_id);
+    result_reply_stored_as(r, r->execution_id, &q, elsewhere, reply_record);
 }
 
 /* -- from the agent -- */
@@ -153,7 +174,8 @@ static void relay(struct request *r)
                                     .target = target,
                                     .head_ms = HEAD_MS,
                                     .total_ms = r->g->conf.limits.session_max_ms + SLACK_MS,
-                                    .if_gone = record_let_go};
+                                    .if_gone = record_let_go,
+                                    .if_unknown = r->s->spec.again ? elsewhere : NULL};
     agent_relay_start(r, r->s, &how);
 }
 
@@ -230,8 +252,11 @@ void events_api_events(struct http_exchange *x, const struct http_route_match *m
     int64_t last;
     if (!r)
         return;
-    if (read_call(r, &q, &last, &err) < 0)
+    if (read_call(r, &q, &last, &err) < 0) {
         request_problem(r, &err);
-    else
-        request_locate(r, located);
+        return;
+    }
+    if (*q.execution_id)
+        r->again_step = kept_here;
+    request_locate(r, located);
 }

@@ -4,6 +4,7 @@
 #include "gateway/agent_call.h"
 #include "gateway/agent_relay.h"
 #include "gateway/locate.h"
+#include "gateway/remote_recall.h"
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
@@ -141,6 +142,18 @@ static void reply_lost(struct request *r)
                             "status", "lost"));
 }
 
+static void no_such_execution(struct request *r)
+{
+    request_problemf(r, ERR_EXECUTION_NOT_FOUND, "there is no execution '%s' in the session '%s'",
+                     r->execution_id, r->id);
+}
+
+/* Of an earlier life of the session, at another site. */
+static void elsewhere(struct request *r)
+{
+    remote_recall_pass(r, no_such_execution);
+}
+
 /* No record: what the tombstone says of it. */
 static void reply_item(struct request *r)
 {
@@ -151,8 +164,7 @@ static void reply_item(struct request *r)
     else if (t && tombstone_knows(t, r->execution_id))
         reply_lost(r);
     else
-        request_problemf(r, ERR_EXECUTION_NOT_FOUND,
-                         "there is no execution '%s' in the session '%s'", r->execution_id, r->id);
+        elsewhere(r);
 }
 
 static void reply_meta(struct request *r, struct result_record *record,
@@ -168,6 +180,12 @@ static void from_record(struct request *r, request_step_f *missing)
     result_reply_stored_as(r, r->execution_id, &whole, missing, reply_meta);
 }
 
+/* Of an earlier life of the session, here: the site where it lives now does not know it. */
+static void kept_here(struct request *r)
+{
+    from_record(r, elsewhere);
+}
+
 static void let_go(struct request *r)
 {
     from_record(r, reply_lost);
@@ -181,7 +199,8 @@ static void relay(struct request *r)
                                     .target = target,
                                     .head_ms = CALL_MS,
                                     .total_ms = CALL_MS,
-                                    .if_gone = let_go};
+                                    .if_gone = let_go,
+                                    .if_unknown = r->s->spec.again ? elsewhere : NULL};
     if (session_is_started(r->s))
         agent_relay_start(r, r->s, &how);
     else
@@ -211,6 +230,8 @@ static void one_located(struct request *r, const struct located *where)
 void executions_list_one(struct http_exchange *x, const struct http_route_match *m, void *user)
 {
     struct request *r = request_open_named(user, x, m, "an execution id");
-    if (r)
-        request_locate(r, one_located);
+    if (!r)
+        return;
+    r->again_step = kept_here;
+    request_locate(r, one_located);
 }

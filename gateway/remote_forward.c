@@ -29,6 +29,14 @@ struct forward {
 
 /* -- the answer -- */
 
+/* What is asked for may be of an earlier life of the session, here. */
+static bool knows_nothing(const struct forward *f, const struct http_call_head *head)
+{
+    return !f->is_exec && f->r->again_step && head->status == 404 &&
+           !http_exchange_has_body(f->r->x) &&
+           !slice_eq(http_call_head_get(head, "Spillway-Reason"), "session_not_found");
+}
+
 static bool begins_anew(const struct forward *f, const struct http_call_head *head)
 {
     struct slice reason = http_call_head_get(head, "Spillway-Reason");
@@ -62,7 +70,7 @@ static bool on_head(struct http_exchange *x, const struct http_call_head *head, 
     struct forward *f = user;
     struct request *r = f->r;
     (void)x;
-    if (begins_anew(f, head)) {
+    if (begins_anew(f, head) || knows_nothing(f, head)) {
         remote_note_call(f->remote, f->operation, f->begun_ms, head->status, NULL);
         loop_defer(r->g->loop, go_on, r);
         free(f);

@@ -1,6 +1,7 @@
 #include "gateway/remote_recall.h"
 
 #include "base/loop.h"
+#include "gateway/remote_forward.h"
 #include "gateway/result_reply.h"
 #include "gateway/store_damage.h"
 #include "http/http_reply.h"
@@ -53,29 +54,39 @@ void remote_recall_from(struct request *r, const char *site, request_step_f *ste
         request_problemf(r, ERR_SITE_UNREACHABLE, "the site '%s' is not known here any more", site);
 }
 
-static void on_record(const struct route_answer *a, const struct err *err, void *user)
+/* The record cannot be read: it has answered that. */
+static bool is_unreadable(struct request *r, const struct route_answer *a, const struct err *err)
 {
-    struct request *r = user;
-    if (err) {
+    struct err bad;
+    if (err)
         request_problemf(r, ERR_UNAVAILABLE,
                          "the result store does not answer, so it is not known whether '%s' ran",
                          r->execution_id);
-        return;
-    }
-    if (a->damaged) {
-        struct err bad;
+    else if (a->damaged) {
         store_damage_err(r->g, "route", r->id, &bad);
         request_problem(r, &bad);
-        return;
     }
+    return err || a->damaged;
+}
+
+/* Of the session's last life elsewhere; NULL: it had none. */
+static struct remote *site_of(const struct request *r, const struct route_answer *a)
+{
     bool elsewhere =
         a->found && a->record.state != ROUTE_PENDING && strcmp(a->record.tenant, r->tenant) == 0;
-    struct remote *remote = elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
-    if (!remote) {
-        r->step(r);
+    return elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
+}
+
+static void on_record(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct request *r = user;
+    if (is_unreadable(r, a, err))
         return;
-    }
-    ask(r, remote);
+    struct remote *remote = site_of(r, a);
+    if (remote)
+        ask(r, remote);
+    else
+        r->step(r);
 }
 
 void remote_recall_start(struct request *r, request_step_f *step)
@@ -85,4 +96,25 @@ void remote_recall_start(struct request *r, request_step_f *step)
         step(r);
     else
         route_record_get(r->g->routes, r->id, on_record, r);
+}
+
+static void on_record_to_pass(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct request *r = user;
+    if (is_unreadable(r, a, err))
+        return;
+    struct remote *remote = site_of(r, a);
+    if (remote)
+        remote_forward_start(r, remote, NULL);
+    else
+        r->step(r);
+}
+
+void remote_recall_pass(struct request *r, request_step_f *step)
+{
+    r->step = step;
+    if (r->hop || remotes_count(r->g->remotes) == 0)
+        step(r);
+    else
+        route_record_get(r->g->routes, r->id, on_record_to_pass, r);
 }

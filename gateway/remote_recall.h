@@ -8,3 +8,6 @@
 void remote_recall_from(struct request *r, const char *site, request_step_f *step);
 /* The same with the site of the session's last life elsewhere, if it had one. */
 void remote_recall_start(struct request *r, request_step_f *step);
+/* Nothing here knows r->execution_id, which the request is about: it is passed on to that site, if
+ * there is one; else `step` runs. */
+void remote_recall_pass(struct request *r, request_step_f *step);

@@ -53,7 +53,7 @@ struct request {
     /* of single operations */
     struct session_request *create; /* owned, or NULL */
     bool placed;                    /* this request began the placement */
-    request_step_f *again_step;     /* remote_forward_exec(): when its site began nothing */
+    request_step_f *again_step;     /* when who was asked began nothing, or knows nothing */
     int tries;
     bool insists; /* ?recreate=true */
     char language[40];

@@ -4,6 +4,7 @@
 #include "gateway/agent_relay.h"
 #include "gateway/executions_api.h"
 #include "gateway/locate.h"
+#include "gateway/remote_recall.h"
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
@@ -22,6 +23,19 @@ static void no_such_execution(struct request *r)
 }
 
 /* -- result -- */
+
+/* Of an earlier life of the session, at another site. */
+static void result_elsewhere(struct request *r)
+{
+    snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
+    remote_recall_pass(r, no_such_execution);
+}
+
+/* Of an earlier life of the session, here: the site where it lives now does not know it. */
+static void result_kept_here(struct request *r)
+{
+    result_reply_stored(r, r->query.execution_id, &r->query, result_elsewhere);
+}
 
 /* It ran, and its result is kept nowhere any more: that is all there is to say. */
 static void result_expired(struct request *r)
@@ -45,11 +59,13 @@ static void relay_result(struct request *r)
         request_problem(r, &err);
         return;
     }
-    const struct agent_relay how = {.method = HTTP_METHOD_GET,
-                                    .target = target,
-                                    .head_ms = wait_ms + CALL_MS,
-                                    .total_ms = wait_ms + 3 * CALL_MS,
-                                    .if_gone = result_let_go};
+    const struct agent_relay how = {
+        .method = HTTP_METHOD_GET,
+        .target = target,
+        .head_ms = wait_ms + CALL_MS,
+        .total_ms = wait_ms + 3 * CALL_MS,
+        .if_gone = result_let_go,
+        .if_unknown = r->s->spec.again && *r->query.execution_id ? result_elsewhere : NULL};
     agent_relay_start(r, r->s, &how);
 }
 
@@ -167,7 +183,7 @@ static void result_missing(struct request *r)
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);
     else if (!t || !request_locates_anew(r, result_located)) /* of a later life? */
-        no_such_execution(r);
+        remote_recall_pass(r, no_such_execution);
 }
 
 static void result_of_ended(struct request *r, const struct tombstone *t)
@@ -211,6 +227,8 @@ void executions_api_result(struct http_exchange *x, const struct http_route_matc
         return;
     }
     read_fingerprint(r);
+    if (*r->query.execution_id)
+        r->again_step = result_kept_here;
     request_locate(r, result_located);
 }
 

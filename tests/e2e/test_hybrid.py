@@ -127,6 +127,38 @@ def test_an_execution_id_stays_one_execution_across_lives_and_sites(sites):
     assert session.run("import os; os.urandom(8).hex()", execution_id="once")["result"] == first["result"]
 
 
+@pytest.mark.parametrize("before, after", [("cloud", "local"), ("local", "cloud"), ("cloud", "cloud"), ("local", "local")])
+def test_results_of_an_earlier_life_are_read_wherever_the_session_lives_by_now(sites, before, after):
+    session = Session(sites.client)
+    session.create(placement=before)
+    session.wait_ready()
+    ran = session.run("print('far'); 6 * 7", execution_id="before")
+    session.end()
+
+    def reads():
+        """By every gateway."""
+        for entry in sites.gateways:
+            client = sites.client_of(entry["name"])
+            result = client.get(f"/{session.id}/result", params={"execution_id": "before", "stdout_offset": 1}).expect(200).json()
+            assert (result["result"], result["stdout"], result["stdout_offset"]) == (ran["result"], "ar\n", 1)
+            assert client.get(f"/{session.id}/executions/before").expect(200).json()["status"] == "completed"
+            events = client.get(f"/{session.id}/events", params={"execution_id": "before"}).expect(200)
+            assert events.body.count(b"event: exit") == 1
+            assert client.delete(f"/{session.id}/executions/before").expect(200).json()["status"] == "completed"
+            for path in (f"/{session.id}/result?execution_id=never", f"/{session.id}/executions/never", f"/{session.id}/events?execution_id=never"):
+                problems.check(client.get(path), 404, "execution_not_found")
+
+    again = Session(sites.client, session.id)
+    again.create(placement=after)
+    again.wait_ready()
+    assert again.result()["status"] == "pending", "a new life has its own newest execution"
+    reads()
+    assert again.run("1", execution_id="now")["result"] == "1"
+    reads()
+    again.end()
+    reads()
+
+
 # -- transparency --
 
 VARIES = ("_at", "last_execution", "_time", "_id", "_ms", "seq", "pid", "memory_rss", "detail", "name", "type", "etag")
