@@ -47,7 +47,7 @@ class Agent:
         return {"session_id": self.session_id, "epoch": self.epoch, "seq": self.seq, "started": self.started, "quiesced": self.quiesced,
                 "running": 0, "idle_ms": int((time.monotonic() - self.last_activity) * 1000), "last_execution": newest,
                 "last_end_ms": 0 if newest else -1, "executions": len(self.ran),
-                "unstored": [eid for eid, e in self.executions.items() if not e["stored"]], "tender": self.tender, "tended_ms": 0,
+                "unstored": [eid for eid, e in list(self.executions.items()) if not e["stored"]], "tender": self.tender, "tended_ms": 0,
                 "deadline_ms": self.deadline_ms}
 
     def answer(self, request, connection):
