@@ -32,7 +32,7 @@ def hear(gateway, session):
 @pytest.mark.parametrize("seconds", (HOUR + 60, -HOUR))
 def test_a_step_ends_nothing(site, client, stepped, record_property, seconds):
     """Sessions that this gateway tends and sessions of others, ready, busy and about to be."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         others = Session(client).start(cleanup="idle")
         own = Session(stepped.client()).start(cleanup="idle")
         hear(stepped, others)
@@ -47,9 +47,7 @@ def test_a_step_ends_nothing(site, client, stepped, record_property, seconds):
             assert session.status()["status"] in ("ready", "executing"), session.status()
             assert site.node().pod(session.id), "its pod was taken"
         tell(site.state_dir, own.id)
-        final = own.final(execution)
-        marks = counter.seen(own.id)
-        assert final["status"] == "completed" and len(marks) == 1 and final["stdout"] == f"{marks.pop()}\nend\n"
+        counter.check_once(own.id, own.final(execution))
     stepped.step(0)
     for session in (own, others, late):
         Session(client, session.id).end()
@@ -95,7 +93,7 @@ def test_deadline_and_idle_hold_across_a_step(site, stepped, record_property, se
 
 def test_everything_stands_still_for_a_while(site, client, record_property):
     """As when a machine is suspended: gateways, node and agents do nothing for 5 s, and then go on as if nothing was."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         session = Session(client).start(cleanup="idle")
         execution = session.submit(counted(until_told() + "print('end')"), timeout_seconds=120)
         counter.watch(session.id)
@@ -114,7 +112,5 @@ def test_everything_stands_still_for_a_while(site, client, record_property):
         time.sleep(SWEEPS)
         assert session.status()["status"] == "executing"
         tell(site.state_dir, session.id)
-        final = session.final(execution)
-        marks = counter.seen(session.id)
-        assert final["status"] == "completed" and len(marks) == 1 and final["stdout"] == f"{marks.pop()}\nend\n"
+        counter.check_once(session.id, session.final(execution))
         session.end()

@@ -32,7 +32,7 @@ def gateway_of(site, session):
 def test_killed_gateway_costs_no_session_anything(site, client, record_property):
     """F1: polls go on through the others, running code is neither lost nor run again."""
     sessions = start_all(client, 6)
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         executions = {session.id: session.submit(counted(until_told() + "print('end')"), timeout_seconds=120)
                       for session in sessions}
         for session in sessions:
@@ -54,10 +54,7 @@ def test_killed_gateway_costs_no_session_anything(site, client, record_property)
         for session in sessions:
             tell(site.state_dir, session.id)
         for session in sessions:
-            answer = session.final(executions[session.id])
-            marks = counter.seen(session.id)
-            assert answer["status"] == "completed"
-            assert len(marks) == 1 and answer["stdout"] == f"{marks.pop()}\nend\n"
+            counter.check_once(session.id, session.final(executions[session.id]))
     end_all(sessions)
     assert not site.node().pods()
 
@@ -220,7 +217,7 @@ def rewrite(site, name, path, text):
 
 def test_sessions_older_than_the_start_limit_outlive_their_gateways(site, client, short_start, record_property):
     """One by one, then all at once: a gateway that comes anew takes nobody for one that did not start."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         sessions = start_all(client, 4)
         executions = [session.submit(counted(until_told() + "print('end')"), timeout_seconds=200) for session in sessions[:2]]
         for session in sessions[:2]:
@@ -238,9 +235,7 @@ def test_sessions_older_than_the_start_limit_outlive_their_gateways(site, client
             assert site.node().pod(session.id)
         for session, execution in zip(sessions, executions):
             tell(site.state_dir, session.id)
-            answer = session.final(execution)
-            marks = counter.seen(session.id)
-            assert answer["status"] == "completed" and len(marks) == 1 and answer["stdout"] == f"{marks.pop()}\nend\n"
+            counter.check_once(session.id, session.final(execution))
         for session in sessions[2:]:
             assert session.run("'first'")["result"] == "'first'"
     end_all(sessions)

@@ -176,7 +176,7 @@ def test_code_breaks_off_on_its_way(sites, way, record_property, bytes_passed):
     """The same execution_id again and again until somebody acknowledges it: it ran once."""
     session = sites.remote_session()
     code = counted("print('end')")
-    with RunCounter(sites.state_dir) as counter:
+    with RunCounter(sites) as counter:
         counter.watch(session.id)
         way.cut_after = bytes_passed
         way.break_connections()
@@ -198,8 +198,7 @@ def test_code_breaks_off_on_its_way(sites, way, record_property, bytes_passed):
         wait_back(session)
         final = session.final("once")
         until(lambda: counter.seen(session.id), 20, "its mark")
-        marks = counter.seen(session.id)
-        assert final["status"] == "completed" and len(marks) == 1 and final["stdout"] == f"{marks.pop()}\nend\n"
+        counter.check_once(session.id, final)
 
 
 def test_an_upload_breaks_off(sites, way):

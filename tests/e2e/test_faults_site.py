@@ -22,14 +22,11 @@ def begin(site, counter, count=2, **create):
 
 
 def check_ran_once(session, execution, counter):
-    answer = session.final(execution)
-    marks = counter.seen(session.id)
-    assert answer["status"] == "completed", answer
-    assert len(marks) == 1 and answer["stdout"] == f"{marks.pop()}\nend\n", (marks, answer)
+    counter.check_once(session.id, session.final(execution))
 
 
 def test_killed_nginx_comes_back_and_nothing_else_notices(site):
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         sessions, executions = begin(site, counter)
         pids = {entry["name"]: entry["pid"] for entry in site.gateways}
         site.wait_restarted("nginx", site.kill("nginx"))
@@ -43,7 +40,7 @@ def test_killed_nginx_comes_back_and_nothing_else_notices(site):
 
 def test_killed_redis_costs_no_living_session_anything(site, client, record_property):
     """F4 and F5: it comes back empty; what lives is unaffected, and what ends afterwards is kept."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         sessions, executions = begin(site, counter, 3)
         with Pollers(site.url, [f"/{session.id}/status" for session in sessions]) as pollers:
             pollers.wait_for(50)
@@ -121,7 +118,7 @@ def test_tombstones_lost_with_redis_are_404_never_another_sessions(site, client)
 
 def test_killed_node_adopts_what_runs_and_nothing_runs_twice(site, client, record_property):
     """The API server is away for a moment: running sessions are served, the node takes them over again, nothing runs twice."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site, pods=False) as counter:
         sessions, executions = begin(site, counter, 3)
         inside = [containers.of_session(site.state_dir, session.id)["pid"] for session in sessions]
         agents = [processes.identity(pid) for pid in inside]
@@ -163,7 +160,7 @@ def test_without_the_node_a_create_is_refused_and_what_runs_goes_on(small_site):
 
 def test_killed_agent_loses_its_session_only_and_says_so(site, client, record_property):
     """F17: the agent is killed from outside; the session is `error`, its execution is `lost`, its pod goes."""
-    with RunCounter(site.state_dir) as counter:
+    with RunCounter(site) as counter:
         sessions, executions = begin(site, counter, 2)
         victim, neighbour = sessions
         watch = Stopwatch()

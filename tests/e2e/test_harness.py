@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import types
 
 import pytest
 from harness import containers, leftovers, problems, processes, readme, runs
@@ -24,7 +25,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = json.dumps({"path": self.path, "port": self.client_address[1]}).encode()
-        self.send_response(200)
+        self.send_response(503 if self.path.startswith("/full") else 200)
+        if self.path == "/full":
+            self.send_header("Retry-After", "5")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -51,6 +54,12 @@ def test_client_keeps_its_connection(echo):
     ports = {client.get("/x", params={"a": "1 2", "none": None}).json()["port"] for _ in range(5)}
     assert len(ports) == 1
     assert client.get("/x", params={"a": "1 2", "none": None}).json()["path"] == "/x?a=1+2"
+
+
+def test_client_takes_no_503_without_retry_after(echo):
+    assert Client(echo).get("/full").status == 503
+    with pytest.raises(AssertionError, match="without Retry-After"):
+        Client(echo).get("/full-for-ever")
 
 
 def test_client_tells_a_lost_connection(echo):
@@ -190,18 +199,22 @@ def test_cgroup_paths_of_a_process_lead_to_directories():
 def test_run_counter_counts_each_run_once_and_remembers(monkeypatch, tmp_path):
     marks = tmp_path / ".counted-run"
     monkeypatch.setattr(containers, "of_session", lambda state, session: {"pid": os.getpid()})
-    with runs.RunCounter("/nowhere") as counter:
+    code = runs.counted("").replace("/workspace", str(tmp_path))
+
+    def run():
+        subprocess.run(["python3", "-c", code], check=True, capture_output=True)
+    with pytest.raises(AssertionError, match="ran twice"), runs.RunCounter(types.SimpleNamespace(state_dir="/nowhere"), pods=False) as counter:
         counter.watch("s")
-        with counter.lock:
-            counter.pods["s"] = str(marks)
-        code = runs.counted("").replace("/workspace", str(tmp_path))
-        for expected in (1, 2):
-            subprocess.run(["python3", "-c", code], check=True, capture_output=True)
-            until(lambda: len(counter.seen("s")) == expected, 10, f"{expected} marks")
+        counter.paths["s"] = str(marks)
+        assert counter.seen("s") == []
+        run()
+        mark = until(lambda: counter.seen("s"), 10, "its mark")[0]
+        counter.check_once("s", {"status": "completed", "stdout": f"{mark}\n"}, rest="")
+        run()
         marks.unlink()
-        samples = counter.samples
-        until(lambda: counter.samples > samples + 1, 10, "another look")
-        assert len(counter.seen("s")) == 2
+        assert len(counter.seen("s")) == 2, "it is gone, and what was written there is not"
+        with pytest.raises(AssertionError, match="ran 2 times"):
+            counter.check_once("s", {"status": "completed", "stdout": f"{mark}\n"}, rest="")
 
 
 def test_token_is_found_in_either_spelling_of_a_kubeconfig(tmp_path):

@@ -31,7 +31,7 @@ class Pollers:
                 try:
                     reply = client.get(path)
                     failure = None if reply.status == 200 else f"{path}: {reply!r}"
-                except ConnectionLost as error:
+                except (ConnectionLost, AssertionError) as error:
                     failure = str(error)
                 with self.lock:
                     self.asked += 1

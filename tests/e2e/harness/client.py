@@ -45,6 +45,13 @@ def query(path, parameters):
     return path + "?" + urllib.parse.urlencode(given) if given else path
 
 
+def checked(reply):
+    """Whatever a test looks for: no system that is there refuses for now without saying for how long."""
+    seconds = reply.header("Retry-After")
+    assert reply.status != 503 or (seconds and seconds.isdigit() and int(seconds) > 0), f"503 without Retry-After: {reply!r}"
+    return reply
+
+
 class Client:
     """`connect`, when given, makes the socket (for listeners in another network namespace)."""
 
@@ -102,12 +109,12 @@ class Client:
         path = query(path, params)
         reused = getattr(self.local, "used", False) and getattr(self.local, "connection", None)
         try:
-            return self.once(method, path, body, every)
+            return checked(self.once(method, path, body, every))
         except ConnectionLost:
             # A kept connection may have been closed by the other end meanwhile; only calls that may be repeated are.
             if not reused or method not in ("GET", "HEAD", "DELETE"):
                 raise
-        return self.once(method, path, body, every)
+        return checked(self.once(method, path, body, every))
 
     def get(self, path, **how):
         return self.send("GET", path, **how)

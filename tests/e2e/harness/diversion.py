@@ -9,9 +9,8 @@ import struct
 import subprocess
 import threading
 
-from .namespaces import CLONE_NEWNET, libc
+from .namespaces import CLONE_NEWNET, MARK, libc, marked
 
-MARK = 0x5b111
 SO_ORIGINAL_DST = 80
 BACKLOG = 128
 
@@ -104,9 +103,7 @@ class Diversion:
         """A connection to where `client` wanted to go."""
         there = client.getsockopt(socket.IPPROTO_IP, SO_ORIGINAL_DST, 16)
         port, address = struct.unpack("!2xH4s8x", there)
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock = marked()
         self.keep(sock)
         try:
             sock.connect((socket.inet_ntoa(address), port))

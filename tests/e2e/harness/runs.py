@@ -1,9 +1,9 @@
-"""How often did an execution run? Counted from the host, not by anything that the system says about itself.
+"""How often did an execution run, and where? Counted from the host, not by anything that the system says about itself.
 
-The code appends one line of random bytes to a file in its workspace, in one write, before anything else. The host reads that
-file through /proc/PID/root of the pod's first process, again and again until the pod is gone, and keeps the most lines it saw.
-A second run in the same pod shows as a second line; a second pod of the session shows in the node's watch (node.PodHistory).
-Not seen: a second run that begins after the last look (at most one sampling interval) before its pod goes."""
+The code appends one line of random bytes to a file in its workspace, in one write, before anything else. The host opens that file through
+/proc/PID/root of the pod's first process and keeps it open: what is ever written there can be read, also when the pod is gone. A second
+run in the same pod is a second line. Watches on the Kubernetes APIs of all the site's nodes show whether the session ever had another pod."""
+import os
 import threading
 import time
 
@@ -38,13 +38,14 @@ def tell(state_dir, session, name="go"):
 
 
 class RunCounter:
-    """Samples the marks of many sessions in a thread of its own. watch() each session once its pod is ready."""
+    """Of a site, and of the site beside it. watch() each session once its pod is ready. When it is closed, nothing that it watched may have
+    run twice, up to then; `pods=False`: the test ends the node, so that the watch on its pods breaks."""
 
-    def __init__(self, state_dir):
-        self.state_dir = state_dir
-        self.pods = {}
-        self.marks = {}
-        self.samples = 0
+    def __init__(self, site, pods=True):
+        self.state_dir = site.state_dir
+        self.histories = [node.history() for node in site.nodes()] if pods else []
+        self.paths = {}
+        self.files = {}
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -54,37 +55,53 @@ class RunCounter:
         container = containers.of_session(self.state_dir, session)
         assert container, f"no running container for {session}"
         with self.lock:
-            self.pods[session] = f"/proc/{container['pid']}/root/workspace/.counted-{name}"
+            self.paths[session] = f"/proc/{container['pid']}/root/workspace/.counted-{name}"
+        self.open_files()
 
-    def look(self):
+    def open_files(self):
         with self.lock:
-            watched = list(self.pods.items())
-        for session, path in watched:
-            try:
-                with open(path, encoding="ascii") as file:
-                    lines = file.read().split()
-            except OSError:
-                continue  # not begun, or gone; what was seen stays
-            with self.lock:
-                self.marks.setdefault(session, set()).update(lines)
-        self.samples += 1
+            for session in set(self.paths) - set(self.files):
+                try:
+                    self.files[session] = os.open(self.paths[session], os.O_RDONLY | os.O_CLOEXEC)
+                except OSError:
+                    pass  # it has not begun
 
     def work(self):
         while not self.stopping.is_set():
             begin = time.monotonic()
-            self.look()
+            self.open_files()
             self.stopping.wait(max(0.02, PERIOD - (time.monotonic() - begin)))
 
     def seen(self, session):
+        """Its marks, one for each run."""
+        self.open_files()
         with self.lock:
-            return set(self.marks.get(session, ()))
+            file = self.files.get(session)
+            return os.pread(file, 1 << 16, 0).decode().split() if file is not None else []
+
+    def pods(self, session):
+        return sum(history.incarnations(session) for history in self.histories)
+
+    def check_once(self, session, result, rest="end\n"):
+        """It ran once, in one pod, to its end, and the result is of that run. `rest`: what it prints behind its mark."""
+        marks = self.seen(session)
+        assert len(marks) == 1, f"{session} ran {len(marks)} times"
+        assert (result["status"], result["stdout"]) == ("completed", f"{marks[0]}\n{rest}"), result
+        assert not self.histories or self.pods(session) == 1, f"{session} had {self.pods(session)} pods"
 
     def close(self):
         self.stopping.set()
         self.thread.join(10)
+        for file in self.files.values():
+            os.close(file)
+        for history in self.histories:
+            history.close()
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *ignored):
+    def __exit__(self, kind, *ignored):
+        runs = {session: len(self.seen(session)) for session in self.paths}
         self.close()
+        if kind is None:
+            assert max(runs.values(), default=0) <= 1, f"ran twice: {runs}"

@@ -127,6 +127,10 @@ class Site:
     def node(self):
         return Node(self.entry("node"))
 
+    def nodes(self):
+        """Of all sites that run beside each other."""
+        return [Node(parts["nodes"][0]) for parts in self.state()["sites"].values()]
+
     def wait_known(self):
         """Every gateway knows how full the cluster is; the test before may have kept that from them, and watches come back one by one."""
         def is_known(entry):

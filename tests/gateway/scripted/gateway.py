@@ -61,7 +61,9 @@ class Gateway:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             connection.request(method, target, data, {"Content-Type": "application/json", **(fields or {})} if data is not None else fields or {})
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+            fields = dict(answer.getheaders())
+            assert answer.status != 503 or int(fields["Retry-After"]) > 0, (target, fields)
+            return Answer(answer.status, fields, answer.read())
         finally:
             connection.close()
 
