@@ -91,6 +91,27 @@ def test_deadline_and_idle_hold_across_a_step(site, stepped, record_property, se
     assert ends[by_deadline] > 6 and ends[by_idle] > 4, "ended early"
 
 
+@pytest.mark.parametrize("begin, placed", ((0, HOUR), (2 * HOUR, HOUR)), ids=("forward", "back"))
+def test_a_deadline_travels_to_the_cloud_whatever_the_clocks_say(sites, record_property, begin, placed):
+    """The gateway's clock has just stepped, and is an hour off, when it places a session there; and is right again while that lives. (Never
+    behind: to one who lives before it was made, the cloud's certificate is not valid.)"""
+    gateway = SteppedGateway(sites)
+    gateway.step(begin)
+    with gateway:
+        until(lambda: gateway.client().get("/api/v1/sites").json()["items"][1]["state"] == "open", 60, "it reaches the cloud")
+        gateway.step(placed)
+        session = Session(gateway.client())
+        session.create(placement="remote", cleanup="idle", timeout_seconds=8)
+        watch = Stopwatch()
+        session.wait_ready()
+        gateway.step(0)
+        assert session.run("1 + 1")["result"] == "2"
+        until(lambda: not sites.cloud_node().pods(session.id), 80, "its pod is gone", every=0.05)
+        record_property(f"F19 clock off by {placed} s, before by {begin} s: deadline of 8 s in the cloud took, s", round(watch.seconds, 2))
+        assert watch.seconds > 6, "ended early"
+        assert session.wait_ended()["reason"] == "deadline"
+
+
 def test_everything_stands_still_for_a_while(site, client, record_property):
     """As when a machine is suspended: gateways, node and agents do nothing for 5 s, and then go on as if nothing was."""
     with RunCounter(site) as counter:

@@ -4,11 +4,12 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
-from harness import problems
-from harness.background import together
-from harness.client import ConnectionLost
+from harness import problems, processes
+from harness.background import Pollers, together
+from harness.client import Client, ConnectionLost
 from harness.fault_proxy import FaultProxy
 from harness.runs import RunCounter, counted
 from harness.session import Session, new_id
@@ -16,6 +17,7 @@ from harness.wait import Stopwatch, until
 
 pytestmark = pytest.mark.skipif(bool(os.environ.get("SPILLWAY_E2E_KUBERNETES")), reason="two embedded sites")
 
+HELD_MAX = 8 << 20  # bytes, of 36 MB
 CLOUD_ADDRESS, CLOUD_PORT = "10.255.99.2", 8443
 
 
@@ -232,6 +234,47 @@ def test_a_slow_way_is_only_slow(sites, way, record_property):
     assert session.run("1 + 1")["result"] == "2"
     record_property("F14 0.15 s a piece: session and execution took, s", round(watch.seconds, 2))
     session.end()
+
+
+def test_uploads_over_a_thin_way_are_held_back(sites, way, record_property):
+    """Six of 6 MB at 128 KiB/s: the rest waits at the clients. Who is here notices nothing, and after the healing there is no half file."""
+    far, near = sites.remote_session(), sites.local_session()
+    body = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f%d\"\r\n\r\n" + bytes(6_000_000) + b"\r\n--b--\r\n"
+    typed = {"Content-Type": "multipart/form-data; boundary=b"}
+    gateways = sites.gateways + sites.cloud()["gateways"]
+    before, most, stopping = processes.memory(gateways), [], threading.Event()
+
+    def upload(number):
+        client = Client(sites.url, timeout=15)
+        try:
+            return client.send("POST", f"/{far.id}/files/upload", body=body.replace(b"f%d", b"f%d" % number), headers=typed).status
+        except ConnectionLost:
+            return None
+
+    def look():
+        while not stopping.wait(0.1):
+            most[:] = [max(pair) for pair in zip(most or before, processes.memory(gateways))]
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    way.rate = 128 << 10
+    way.break_connections()
+    try:
+        with Pollers(sites.url, [f"/{near.id}/status", f"/{near.id}/executions"]) as others:
+            taken = together(upload, range(6), 6)
+            others.wait_for(100)
+    finally:
+        stopping.set()
+        watcher.join()
+        way.heal()
+        way.break_connections()
+    assert not others.failures, others.failures[:3]
+    grew = [(after - was) // 1024 for was, after in zip(before, most)]
+    record_property("F16 6 uploads of 6 MB at 128 KiB/s: answers, and what the gateways here, and the cloud's, grew by, KiB", (taken, grew))
+    assert max(grew) < HELD_MAX // 1024
+    assert set(taken) <= {None, 502, 503, 504}
+    wait_back(far)
+    assert until(lambda: far.run("import os; os.listdir('/workspace')")["result"] == "[]", 30, "nothing half is left", every=0.2)
+    assert upload(7) == 201
 
 
 # -- F7 --

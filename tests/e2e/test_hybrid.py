@@ -446,6 +446,19 @@ def test_delete_by_a_gateway_that_never_heard_of_it(sites):
     until(lambda: not sites.cloud_node().pods(session.id), 60, "its pod is gone", every=0.1)
 
 
+def test_a_delete_outlives_the_gateways_that_took_it(sites):
+    """All of them die before the cloud could be told; its deadline is an hour away."""
+    session = sites.remote_session()
+    cut(sites)
+    session.delete().expect(202)
+    old = {entry["name"]: sites.kill(entry["name"]) for entry in sites.gateways}
+    for name, pid in old.items():
+        sites.wait_restarted(name, pid)
+    assert sites.cloud_node().pods(session.id), "who told the cloud?"
+    sites.link("up")
+    until(lambda: not sites.cloud_node().pods(session.id), 60, "its pod is gone", every=0.1)
+
+
 def test_the_cloud_gateway_dies(sites):
     session = sites.remote_session()
     before = session.run("open('/workspace/kept', 'w').write('x'); 'done'", execution_id="before")
@@ -516,6 +529,22 @@ def test_deadline_in_the_cloud(sites):
     assert (ended["status"], ended["reason"]) == ("stopped", "deadline")
     assert not sites.cloud_node().pods(session.id)
     assert session.result(execution)["status"] in FINAL
+
+
+def test_deadline_in_a_cloud_that_nobody_reaches(sites):
+    """It was told the deadline with the create, and needs nobody for it."""
+    session = Session(sites.client)
+    session.create(placement="remote", cleanup="idle", timeout_seconds=8)
+    session.wait_ready()
+    execution = session.submit("import time; print('begun', flush=True); time.sleep(60)", timeout_seconds=60)
+    until(lambda: session.result(execution)["stdout"], 20, "output")
+    cut(sites)
+    assert session.delete().status == 202
+    until(lambda: not sites.cloud_node().pods(session.id), 8 + 60, "its pod is gone", every=0.1)
+    assert "closed" not in sites.breakers(), "the way is cut all the while"
+    heal(sites)
+    assert session.wait_ended()["reason"] in ("deadline", "deleted")
+    assert session.result(execution)["stdout"] == "begun\n"
 
 
 # -- the edge --

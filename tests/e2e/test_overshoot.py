@@ -3,9 +3,10 @@ those that ran (a watch on the node's own API)."""
 import time
 
 import pytest
-from conftest import shut, up
+from conftest import shut, shut_both, up
 from harness import problems
 from harness.background import together
+from harness.hybrid import Hybrid
 from harness.session import Session
 from harness.wait import until
 
@@ -90,6 +91,37 @@ def test_without_redis_hardly_any(narrow_site, record_property):
         assert ever_created(history) <= site.slots + 2
         record_property("pods ever created, without Redis: first, then both bursts", (first, ever_created(history)))
         assert len(ready) == site.slots
+
+
+@pytest.fixture
+def narrow_sites():
+    hybrid = Hybrid(slots=4, gateways=3)
+    hybrid.arguments += ["--cloud-slots", str(CREATES)]
+    try:
+        hybrid.start()
+        hybrid.wait_open()
+        hybrid.wait_complete()
+        yield hybrid
+    finally:
+        shut_both(hybrid)
+
+
+def test_what_there_is_no_room_for_goes_to_the_cloud_and_nobody_is_refused(narrow_sites, record_property):
+    """Real pods, here and there; that the same holds without Redis, and where no single node has room, is in tests/gateway/test_burst.py."""
+    sites = narrow_sites
+    with sites.node().history() as here, sites.cloud_node().history() as there:
+        sessions = [Session(sites.client) for _ in range(CREATES)]
+        replies = together(lambda session: session.try_create(cleanup="idle", idle_timeout_seconds=300), sessions, CREATES)
+        assert {reply.status for reply in replies} == {201}, [reply for reply in replies if reply.status != 201]
+        together(lambda session: session.wait_ready(), sessions, 8)
+        time.sleep(UNSCHEDULABLE + 1)
+        record_property("64 creates on 4 slots: pods ever created here, in the cloud", (ever_created(here), ever_created(there)))
+        assert 1 <= ever_created(here) <= sites.slots
+        for session in sessions:
+            assert here.incarnations(session.id) + there.incarnations(session.id) == 1, session.id
+        for name in (min(here.uids), min(there.uids)):
+            assert Session(sites.client, name).run("import socket; socket.gethostname()", timeout_seconds=100)["result"] == repr(name)
+    sites.empty()
 
 
 def test_three_gateways_say_the_same_of_a_full_site(narrow_site):

@@ -1,6 +1,7 @@
 """What happens to the site while Prometheus looks. Each chapter is a cause; when it began and ended is kept."""
 import os
 import signal
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -21,8 +22,8 @@ class Story:
         self.ids = []
 
     def tell(self):
-        for chapter in (self.quiet, self.work, self.slow_start, self.full, self.hanging_redis, self.hanging_agent,
-                        self.lost_agents, self.stranger, self.busy_loop, self.cloud_killed, self.gateway_killed,
+        for chapter in (self.quiet, self.work, self.slow_start, self.full, self.hanging_redis, self.damaged_store,
+                        self.hanging_agent, self.lost_agents, self.stranger, self.busy_loop, self.cloud_killed, self.gateway_killed,
                         self.node_killed):
             self.empty()
             begin = time.time()
@@ -137,6 +138,15 @@ class Story:
             os.kill(redis, signal.SIGCONT)
         self.shown("min(spillway_redis_up) == 1")
         session.end()
+
+    def damaged_store(self):
+        """Something in Redis that Spillway never wrote."""
+        socket = self.site.entry("redis")["url"].removeprefix("unix://")
+        subprocess.run(["redis-cli", "-s", socket, "SET", "spillway:{damaged}:t", "{", "PX", "60000"], check=True, capture_output=True)
+        for _ in range(3):
+            self.site.client.get("/damaged/status").expect(500)
+        self.shown("sum(spillway_store_damaged_total) > 0")
+        time.sleep(LOOK)
 
     def hanging_agent(self):
         sessions = [self.session() for _ in range(4)]

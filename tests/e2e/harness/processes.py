@@ -25,6 +25,11 @@ def identity(pid):
     return None if fields is None else (pid, int(fields[19]))
 
 
+def memory(entries):
+    """Bytes of their own that these programs of a state.json hold."""
+    return [int(status_field(entry["pid"], "RssAnon").split()[0]) * 1024 for entry in entries]
+
+
 def alive(process):
     """Runs, or is stopped; a zombie is not alive."""
     fields = stat_fields(process[0])

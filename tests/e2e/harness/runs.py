@@ -37,6 +37,18 @@ def tell(state_dir, session, name="go"):
         pass
 
 
+def written(state_dir, session):
+    """name -> text of the files in a session's workspace that code made, read past all that the system says of them."""
+    container = containers.of_session(state_dir, session)
+    assert container, f"no running container for {session}"
+    folder = f"/proc/{container['pid']}/root/workspace"
+    found = {}
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="ascii") as file:
+            found[name] = file.read()
+    return found
+
+
 class RunCounter:
     """Of a site, and of the site beside it. watch() each session once its pod is ready. When it is closed, nothing that it watched may have
     run twice, up to then; `pods=False`: the test ends the node, so that the watch on its pods breaks."""
