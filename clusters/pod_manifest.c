@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define UID        1000
-#define AGENT_PORT 8700
+#define AGENT_PORT 8700 /* where the agent listens when nobody says otherwise */
 #define GRACE_S    2
 #define NOTE_BYTES_MAX                                                                             \
     ((size_t)256 * 1024) /* Kubernetes' limit for all annotations of an object                     \
@@ -92,15 +92,25 @@ static struct json_t *mount_of(const char *volume, const char *path, const char 
     return mount;
 }
 
+static int64_t port_of(const struct pod_manifest *m)
+{
+    return m->agent_port ? m->agent_port : AGENT_PORT;
+}
+
 static struct json_t *environment_of(const struct pod_manifest *m)
 {
     char *limits CLEANUP(mem_free_text) = to_text(m->limits);
-
-    return json_build("[{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]",               //
-                      "name", "SPILLWAY_SESSION_ID", "value", m->session_id,     //
-                      "name", "SPILLWAY_EPOCH", "value", m->epoch,               //
-                      "name", "SPILLWAY_TOKEN_SHA256", "value", m->token_sha256, //
-                      "name", "SPILLWAY_LIMITS", "value", limits);
+    struct json_t *env = json_build("[{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}]",               //
+                                    "name", "SPILLWAY_SESSION_ID", "value", m->session_id,     //
+                                    "name", "SPILLWAY_EPOCH", "value", m->epoch,               //
+                                    "name", "SPILLWAY_TOKEN_SHA256", "value", m->token_sha256, //
+                                    "name", "SPILLWAY_LIMITS", "value", limits);
+    if (port_of(m) != AGENT_PORT) {
+        char listen[32];
+        snprintf(listen, sizeof(listen), "0.0.0.0:%" PRId64, port_of(m));
+        json_add(env, json_build("{s:s,s:s}", "name", "SPILLWAY_AGENT_LISTEN", "value", listen));
+    }
+    return env;
 }
 
 static struct json_t *sandbox_of(const struct pod_manifest *m)
@@ -118,11 +128,12 @@ static struct json_t *sandbox_of(const struct pod_manifest *m)
     }
     for (size_t i = 0; !m->fast && i < ARRAY_LEN(SCRATCH); i++)
         json_add(mounts, mount_of("scratch", SCRATCH[i][0], SCRATCH[i][1]));
-    return json_build("{s:s,s:s,s:s,s:[s],s:[{s:s,s:i,s:s}],s:o,s:o,s:o,s:o}", "name", "sandbox",
+    return json_build("{s:s,s:s,s:s,s:[s],s:[{s:s,s:I,s:s}],s:o,s:o,s:o,s:o}", "name", "sandbox",
                       "image", m->image, "imagePullPolicy", "IfNotPresent", "command",
-                      "/spillway/agent", "ports", "name", "agent", "containerPort", AGENT_PORT,
-                      "protocol", "TCP", "env", environment_of(m), "resources",
-                      sandbox_resources(m), "volumeMounts", mounts, "securityContext", walls(m));
+                      "/spillway/agent", "ports", "name", "agent", "containerPort",
+                      (long long)port_of(m), "protocol", "TCP", "env", environment_of(m),
+                      "resources", sandbox_resources(m), "volumeMounts", mounts, "securityContext",
+                      walls(m));
 }
 
 /* Its requests never exceed the sandbox's own, so it costs the scheduler nothing: the larger of the

@@ -21,6 +21,7 @@ struct pod_manifest {
     const char *image;
     const char *agent_image;   /* NULL: the agent is in `image` already */
     bool fast;                 /* no volume; agent_image is NULL */
+    int64_t agent_port;        /* 0: the usual one */
     const char *runtime_class; /* NULL: the cluster's default */
     int64_t millicpu;
     int64_t memory_bytes; /* of the program */

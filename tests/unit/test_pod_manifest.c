@@ -6,6 +6,8 @@
 #include "clusters/kube_object.h"
 #include "clusters/pod_manifest.h"
 
+static int64_t agent_port;
+
 static struct json_t *build_all(const char *runtime_class, const char *agent_image, bool fast)
 {
     struct json_t *spec = json_build("{s:s}", "environment", "python");
@@ -25,6 +27,7 @@ static struct json_t *build_all(const char *runtime_class, const char *agent_ima
         .image = "spillway/python",
         .agent_image = agent_image,
         .fast = fast,
+        .agent_port = agent_port,
         .runtime_class = runtime_class,
         .millicpu = 500,
         .memory_bytes = (int64_t)256 << 20,
@@ -94,6 +97,29 @@ static void is_walled(const struct json_t *container)
                         text_at(json_get(r, "limits"), "cpu"));
     assert_string_equal(text_at(json_get(r, "requests"), "memory"),
                         text_at(json_get(r, "limits"), "memory"));
+}
+
+static void the_agent_listens_where_it_is_asked(void **state)
+{
+    static const struct {
+        int64_t asked, port;
+        const char *listen;
+    } CASES[] = {{0, 8700, "(none)"}, {8700, 8700, "(none)"}, {9000, 9000, "0.0.0.0:9000"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        agent_port = CASES[i].asked;
+        struct json_t *pod = build(NULL);
+        struct json_t *sandbox = json_item(json_at(pod, "spec", "containers", NULL), 0);
+        struct json_t *port = json_item(json_get(sandbox, "ports"), 0);
+        assert_int_equal(json_int(json_get(port, "containerPort"), 0), CASES[i].port);
+        struct json_t *listen = json_item(json_get(sandbox, "env"), 4);
+        assert_string_equal(text_at(listen, "value"), CASES[i].listen);
+        if (listen)
+            assert_string_equal(text_at(listen, "name"), "SPILLWAY_AGENT_LISTEN");
+        json_free(pod);
+    }
+    agent_port = 0;
 }
 
 static void keeps_the_restricted_standard(void **state)
@@ -194,6 +220,7 @@ int main(void)
         cmocka_unit_test(comes_back_as_the_session),
         cmocka_unit_test(agent_that_is_baked_in),
         cmocka_unit_test(fast_profile),
+        cmocka_unit_test(the_agent_listens_where_it_is_asked),
         cmocka_unit_test(keeps_the_restricted_standard),
     };
 
