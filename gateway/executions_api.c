@@ -395,7 +395,9 @@ static void proceed(struct request *r)
 static int check_type(struct request *r, bool text_too, struct err *err)
 {
     const struct http_head *head = http_exchange_head(r->x);
-    struct slice type = request_media_type(r);
+    struct slice type;
+    if (request_media_type(r, &type, err) < 0)
+        return -ERR_UNSUPPORTED_MEDIA_TYPE;
     r->is_text = slice_eq_nocase(type, "text/plain");
     if (!slice_eq_nocase(type, "application/json") && !(text_too && r->is_text))
         return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE, "code comes as application/json%s",

@@ -12,6 +12,7 @@
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/tender.h"
+#include "http/media_type.h"
 #include "http/problem.h"
 #include "router/remote.h"
 
@@ -295,19 +296,16 @@ struct request *request_open_named(struct gateway *g, struct http_exchange *x,
     return NULL;
 }
 
-struct slice request_media_type(const struct request *r)
+int request_media_type(const struct request *r, struct slice *type, struct err *err)
 {
-    struct slice type = http_head_get(http_exchange_head(r->x), "Content-Type");
-    size_t end = 0;
-    while (end < type.len && type.at[end] != ';' && type.at[end] != ' ')
-        end++;
-    type.len = end;
-    return type;
+    return media_type_read(http_head_get(http_exchange_head(r->x), "Content-Type"), type, err);
 }
 
 int request_check_json(const struct request *r, struct err *err)
 {
-    struct slice type = request_media_type(r);
+    struct slice type;
+    if (request_media_type(r, &type, err) < 0)
+        return -ERR_UNSUPPORTED_MEDIA_TYPE;
     /* curl -d says x-www-form-urlencoded of a body that is JSON; anything else must be named as
      * what it is. */
     if (!http_exchange_has_body(r->x) || type.len == 0 ||

@@ -95,8 +95,8 @@ struct request *request_open(struct gateway *g, struct http_exchange *x,
  * for r->execution_id; `what` as in session_id_check_name(). NULL: answered already. */
 struct request *request_open_named(struct gateway *g, struct http_exchange *x,
                                    const struct http_route_match *m, const char *what);
-/* Content-Type without its parameters. */
-struct slice request_media_type(const struct request *r);
+/* Content-Type without its parameters, see media_type_read(). */
+int request_media_type(const struct request *r, struct slice *type, struct err *err) CHECK_RESULT;
 /* The body, if there is one, is JSON, as far as its type tells. */
 int request_check_json(const struct request *r, struct err *err) CHECK_RESULT;
 /* An id for a session that the client gave none: from its idempotency key, as nginx proposed, or by

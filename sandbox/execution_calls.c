@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http_reply.h"
+#include "http/media_type.h"
 #include "http/problem.h"
 #include "sandbox/agent.h"
 #include "sandbox/result_pending.h"
@@ -244,12 +245,10 @@ static void on_exec_body(struct http_exchange *x, struct slice body, const struc
 
 static int read_content_type(const struct http_head *h, struct exec_call *c, struct err *err)
 {
-    struct slice type = http_head_get(h, "Content-Type");
-    const char *end = type.len > 0 ? memchr(type.at, ';', type.len) : NULL;
-    if (end)
-        type.len = (size_t)(end - type.at);
-    while (type.len > 0 && (type.at[type.len - 1] == ' ' || type.at[type.len - 1] == '\t'))
-        type.len--;
+    struct slice type;
+    int rc = media_type_read(http_head_get(h, "Content-Type"), &type, err);
+    if (rc < 0)
+        return rc;
     c->text = slice_eq_nocase(type, "text/plain");
     if (!c->text && !slice_eq_nocase(type, "application/json"))
         return err_set(err, ERR_UNSUPPORTED_MEDIA_TYPE,

@@ -66,7 +66,8 @@ def test_bad_bodies(box, body, status):
 
 
 @pytest.mark.parametrize("content_type,status", [(None, 415), ("text/html", 415), ("application/jsonp", 415),
-                                                 ("APPLICATION/JSON; charset=utf-8", 202)])
+                                                 ("APPLICATION/JSON; charset=utf-8", 202), ("application/json; charset=utf-16", 415),
+                                                 ("text/plain; charset=iso-8859-1", 415), ('text/plain;charset="UTF-8"', 202)])
 def test_content_types(box, content_type, status):
     r = box.call("POST", "/v1/exec/bash", b'{"code":"true"}', {"Content-Type": content_type} if content_type else {})
     assert r.status == status, r

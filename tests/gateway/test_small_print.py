@@ -46,11 +46,20 @@ def test_bodies_that_are_json_say_so(world, form):
     gateway = world.gateway()
     world.ready(gateway, "s")
     for path, body in ((f"{form}/extend", b'{"timeout_seconds":60}'), (f"{form}/contexts", b"{}"), (form if form == "/s" else "/api/v1/sessions", b"{}")):
-        for kind in ("text/plain", "application/jsonx"):
+        for kind in ("text/plain", "application/jsonx", "application/json; charset=utf-16"):
             answer = gateway.post(path, body, fields={"Content-Type": kind})
             assert (answer.status, answer.code) == (415, "unsupported_media_type"), path
     for kind in ("application/json;charset=utf-8", "Application/JSON", "application/x-www-form-urlencoded"):
         assert gateway.post(f"{form}/extend", b'{"timeout_seconds":60}', fields={"Content-Type": kind}).status == 200
+
+
+def test_code_in_another_charset_is_refused_before_a_session_is_made(world):
+    gateway = world.gateway()
+    for kind in ("text/plain; charset=iso-8859-1", "text/plain;charset=\"utf-16\"", "application/json; charset=latin1"):
+        answer = gateway.post("/new/exec/python", "print('\u00e9')".encode("latin1"), fields={"Content-Type": kind})
+        assert (answer.status, answer.code) == (415, "unsupported_media_type"), kind
+        assert "UTF-8" in answer.json["detail"]
+    assert not world.cluster.pods
 
 
 @pytest.mark.parametrize("path", ["/s", "/s/exec/python", "/s/files/upload", "/s/extend", "/api/run"])
