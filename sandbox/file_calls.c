@@ -155,7 +155,8 @@ static void download(struct http_exchange *x, struct agent *a, const char *name,
     file_etag(st, world_wall_ms(a->world), etag);
     struct slice condition = http_head_get(head, "If-Range");
     struct file_range range = {FILE_RANGE_WHOLE, 0, st->st_size};
-    if (!condition.at || file_etag_is_same(condition, etag))
+    /* A part is for GET alone (RFC 9110 §14.2). */
+    if (head->method == HTTP_METHOD_GET && (!condition.at || file_etag_is_same(condition, etag)))
         range = file_range_parse(http_head_get(head, "Range"), st->st_size);
     struct slice known = http_head_get(head, "If-None-Match");
     bool unchanged = known.at && file_etag_matches(known, etag);

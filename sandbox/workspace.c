@@ -162,6 +162,10 @@ static int parent_of(const struct workspace *w, const char *name, bool make)
 int workspace_open_parent(const struct workspace *w, const char *name, bool make, struct err *err)
 {
     int fd = parent_of(w, name, make);
+    /* Who makes folders misses nothing: what is there is in the way. */
+    if (fd < 0 && make && errno == ENOTDIR)
+        return err_set(err, ERR_CONFLICT, "on the way to '%s' is something that is no folder",
+                       name);
     return fd >= 0 ? fd : workspace_error(err, errno, name);
 }
 

@@ -34,7 +34,7 @@ int workspace_open_folder(const struct workspace *w, const char *name,
 int workspace_open_below(const struct workspace *w, int folder, const char *component,
                          struct err *err) CHECK_RESULT;
 /* The folder that `name` lies in, for making or removing names there; made where it is missing, if
- * `make`. */
+ * `make`: then ERR_CONFLICT where a file stands on the way. */
 int workspace_open_parent(const struct workspace *w, const char *name, bool make,
                           struct err *err) CHECK_RESULT;
 /* A file, a link itself, or an empty folder. */

@@ -264,8 +264,11 @@ class Ending:
                 if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
                     scope[name] = None
         gc.collect()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        except Exception:
+            return  # closed or detached by the code: the long way knows what that means
         os._exit(code)
 
 

@@ -100,6 +100,8 @@ def test_a_warm_run_cannot_be_told_from_a_cold_one(warm):
     "import asyncio\nasyncio.run(asyncio.sleep(0.01, 'slept'))", "import gc\ngc.collect() >= 0", "exit(3)", "quit()", "print(open(__file__).read())",
     "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n'x' * (1 << 31)",
     "import builtins\nclass A:\n    def __del__(self): print('late')\nbuiltins.kept = A()",
+    "import sys\nsys.stdout.close()", "import sys\nsys.stderr.close()", "import sys\nsys.stdout.close()\nsys.stderr.close()",
+    "import sys\nsys.stdout.detach()\n5", "import sys\nsys.stderr.detach()", "import sys\nsys.stdout.buffer.close()", "import os\nos.close(1)\nos.close(2)",
     "import weakref\nclass A: pass\na = A()\nweakref.finalize(a, print, 'finalized')\nNone",
     "import os\npid = os.fork()\nif pid == 0:\n    print('child')\nelse:\n    os.waitpid(pid, 0)\n    print('parent')",
     "import signal, os\nsignal.signal(signal.SIGALRM, lambda *a: print('alarm'))\nsignal.setitimer(signal.ITIMER_REAL, 0.05)\nsignal.pause()",
