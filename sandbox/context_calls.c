@@ -18,7 +18,8 @@ static void touch(struct agent *a)
 /* -- create -- */
 
 struct create {
-    const char *id, *language;
+    const char *id; /* NULL: to be minted */
+    const char *language;
 };
 
 static int read_members(const struct json_t *body, struct create *out, struct err *err)
@@ -32,11 +33,11 @@ static int read_members(const struct json_t *body, struct create *out, struct er
         if (!to)
             return err_set(err, ERR_INVALID_ARGUMENT, "unknown member \"%.64s\"", key);
         if (!json_is_null(value)) /* as if it were not there */
-            *to = json_text(value);
+            *to = json_is_string(value) ? json_text(value) : "";
     }
-    if (!out->id || (*out->id && !result_query_id_ok(out->id)))
+    if (out->id && !result_query_id_ok(out->id))
         return err_set(err, ERR_INVALID_ID, "context_id must be 1 to 64 of [A-Za-z0-9._-]");
-    if (!out->language)
+    if (!*out->language)
         return err_set(err, ERR_INVALID_ARGUMENT, "language must be a text");
     return 0;
 }
@@ -59,7 +60,7 @@ static const struct language *find_language(const struct agent *a, const char *n
 
 static struct context *create(struct agent *a, const struct json_t *body, struct err *err)
 {
-    struct create c = {.id = "", .language = "python"};
+    struct create c = {.id = NULL, .language = "python"};
     if (a->activity.quiesced) {
         err_set(err, ERR_SESSION_ENDED, "the session has ended");
         return NULL;
@@ -105,21 +106,15 @@ void context_calls_create(struct http_exchange *x, const struct http_route_match
 
 /* -- the others -- */
 
-/* NULL: the exchange has ended with a problem. */
-static struct context *find_by_path(struct http_exchange *x, const struct http_route_match *m,
-                                    struct agent *a)
+static struct context *find_by_path(const struct http_route_match *m, struct agent *a,
+                                    struct err *err)
 {
     char id[65];
-    struct err err = {0};
     snprintf(id, sizeof(id), "%.*s", SLICE_ARG(m->params[0]));
-    if (m->params[0].len >= sizeof(id) || !result_query_id_ok(id)) {
-        problem_replyf(x, ERR_INVALID_ID, "context ids are 1 to 64 of [A-Za-z0-9._-]");
-        return NULL;
-    }
-    struct context *c = contexts_find(&a->contexts, id, &err);
-    if (!c)
-        problem_reply(x, &err);
-    return c;
+    if (m->params[0].len < sizeof(id) && result_query_id_ok(id))
+        return contexts_find(&a->contexts, id, err);
+    err_set(err, ERR_INVALID_ID, "context ids are 1 to 64 of [A-Za-z0-9._-]");
+    return NULL;
 }
 
 void context_calls_list(struct http_exchange *x, const struct http_route_match *m, void *agent)
@@ -131,18 +126,27 @@ void context_calls_list(struct http_exchange *x, const struct http_route_match *
 
 void context_calls_get(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
-    const struct context *c = find_by_path(x, m, agent);
+    struct err err = {0};
+    const struct context *c = find_by_path(m, agent, &err);
     if (c)
         http_reply_json(x, 200, context_object(c));
+    else
+        problem_reply(x, &err);
 }
 
 void context_calls_delete(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
-    struct context *c = find_by_path(x, m, a);
-    if (!c)
+    struct err err = {0};
+    struct context *c = find_by_path(m, a, &err);
+    /* One that has ended is what was asked for: a DELETE may come twice, from a client or on its
+     * way. */
+    if (!c && err.code != ERR_CONTEXT_ENDED) {
+        problem_reply(x, &err);
         return;
-    context_kill(c, "it was deleted");
+    }
+    if (c)
+        context_kill(c, "it was deleted");
     touch(a);
     http_reply(x, 204, NULL, (struct slice){0});
 }

@@ -181,7 +181,7 @@ def test_delete_while_it_runs(session):
     assert r["status"] == "killed" and r["exit_code"] is None and r["error"]["name"] == "ContextEnded"
     r = session.call("POST", "/v1/exec/python", {"code": "1", "context": cid})
     assert r.status == 409 and "deleted" in r.json["detail"]
-    assert session.call("DELETE", f"/v1/contexts/{cid}").status == 409
+    assert session.call("DELETE", f"/v1/contexts/{cid}").status == 204  # it may come twice on its way
 
 
 @pytest.mark.parametrize("language,code,status,exit_code", [
@@ -219,7 +219,8 @@ def test_list_limit_and_ids():
 
 @pytest.mark.parametrize("body,status,code", [
     ({"language": "cobol"}, 400, "unknown_language"), ({"language": 5}, 400, "invalid_argument"), ({"nonsense": 1}, 400, "invalid_argument"),
-    ({"context_id": "a/b"}, 400, "invalid_id"), ({"context_id": "x" * 65}, 400, "invalid_id"), ([], 400, "bad_json")])
+    ({"context_id": "a/b"}, 400, "invalid_id"), ({"context_id": ""}, 400, "invalid_id"), ({"context_id": 1}, 400, "invalid_id"),
+    ({"language": ""}, 400, "invalid_argument"), ({"context_id": "x" * 65}, 400, "invalid_id"), ([], 400, "bad_json")])
 def test_refused(session, body, status, code):
     r = session.call("POST", "/v1/contexts", body)
     assert (r.status, r.json["code"]) == (status, code)
