@@ -10,6 +10,7 @@
 
 #define KNOWN_EXECUTIONS_MAX 1000
 #define FAR_AWAY_MS          (3600 * 1000)
+#define MOVED_LEAST_MS       500 /* less is how long an answer took */
 
 static const struct fsm_state STATES[] = {SESSION_STATES(FSM_STATE)};
 const struct fsm_table SESSION_FSM = {"session", STATES, SESSION_STATE_COUNT};
@@ -172,6 +173,17 @@ static bool see_schedule(struct session *s, const struct kube_pod *pod, int64_t 
     return changed;
 }
 
+/* The pod's deadline was moved. The agent may have spoken before it was told, or behind that. */
+static void follow_deadline(struct session *s, int64_t by_ms)
+{
+    int64_t *ahead_ms = &s->agent_ahead_ms, known_ms = 0;
+    if ((by_ms > 0) == (*ahead_ms > 0))
+        known_ms = llabs(by_ms) < llabs(*ahead_ms) ? by_ms : *ahead_ms;
+    *ahead_ms -= known_ms;
+    if (s->activity.left_ms != 0)
+        s->activity.left_ms += by_ms - known_ms;
+}
+
 bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_ms)
 {
     bool changed = see_schedule(s, pod, now_ms);
@@ -198,8 +210,7 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
             pod->ready_wall_ms > s->created_wall_ms ? pod->ready_wall_ms : s->created_wall_ms;
     if (pod->marks.deadline_wall_ms > 0) {
         changed |= s->deadline_wall_ms != pod->marks.deadline_wall_ms;
-        if (s->activity.left_ms != 0) /* moved, and the agent may have spoken before */
-            s->activity.left_ms += pod->marks.deadline_wall_ms - s->deadline_wall_ms;
+        follow_deadline(s, pod->marks.deadline_wall_ms - s->deadline_wall_ms);
         s->deadline_wall_ms = pod->marks.deadline_wall_ms;
     }
     return changed;
@@ -348,11 +359,22 @@ static bool follow_activity(struct session *s)
     return true;
 }
 
+/* A longer life is told to the agent first: its pod's follows. */
+static void note_moved_deadline(struct session *s, const struct session_activity *a, int64_t now_ms)
+{
+    if (s->activity.left_ms == 0 || a->left_ms == 0)
+        return;
+    int64_t by_ms = a->left_ms - (s->activity.left_ms - (now_ms - s->activity_seen_ms));
+    if (llabs(by_ms) >= MOVED_LEAST_MS)
+        s->agent_ahead_ms += by_ms;
+}
+
 bool session_see_activity(struct session *s, struct session_activity *a, int64_t now_ms,
                           int64_t wall_ms)
 {
     bool first = s->activity_seen_ms == 0;
     bool changed = first || s->activity.seq != a->seq;
+    note_moved_deadline(s, a, now_ms);
     session_activity_fini(&s->activity);
     s->activity = *a;
     *a = (struct session_activity){0};

@@ -107,6 +107,7 @@ struct session {
     int64_t posted_ms, bound_ms, pod_ready_ms; /* the pod's first moments, monotonic; 0: not yet */
     struct session_activity activity;          /* last seen */
     int64_t activity_seen_ms;                  /* when; 0: never */
+    int64_t agent_ahead_ms;    /* its deadline was moved by so much, its pod's not seen to be yet */
     struct json_t *executions; /* ids that this gateway knows of: {eid: "running" | "stored"}; for
                                   the case that the pod is lost; NULL: none */
     int key_index;             /* which site key the pod's token was made with */

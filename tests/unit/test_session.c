@@ -204,6 +204,43 @@ static void a_deadline_that_moved_moves_what_the_agent_said(void **state)
     session_unref(s);
 }
 
+static int64_t left_behind_move(struct session *s, int64_t to_ms, int64_t now_ms)
+{
+    char empty[] = "";
+    struct kube_pod pod = {.namespace_name = empty,
+                           .uid = empty,
+                           .name = empty,
+                           .node_name = empty,
+                           .pod_ip = empty,
+                           .marks.deadline_wall_ms = to_ms};
+    session_see_pod(s, &pod, now_ms);
+    return session_left_ms(s, now_ms, WALL);
+}
+
+/* A longer life is told to the agent first, and the agent may be heard before the pod is. */
+static void a_deadline_that_the_agent_told_is_not_counted_twice(void **state)
+{
+    (void)state;
+    struct session *s = ready_session(SESSION_CLEANUP_IDLE);
+    see(s, "{\"seq\":1,\"started\":true,\"deadline_ms\":3600000}", 1000);
+    see(s, "{\"seq\":2,\"started\":true,\"deadline_ms\":3659000}", 2000); /* a minute more */
+    assert_int_equal(session_left_ms(s, 2000, WALL), 3659000);
+    assert_int_equal(left_behind_move(s, WALL + 3660000, 2000), 3659000);
+    /* The next is seen at the pod first. */
+    assert_int_equal(left_behind_move(s, WALL + 3700000, 3000), 3698000);
+    see(s, "{\"seq\":3,\"started\":true,\"deadline_ms\":3697000}", 4000);
+    assert_int_equal(session_left_ms(s, 4000, WALL), 3697000);
+    /* Two, of which one is seen yet; a shorter life; one that came to nothing. */
+    see(s, "{\"seq\":4,\"started\":true,\"deadline_ms\":3717000}", 4000);
+    assert_int_equal(left_behind_move(s, WALL + 3710000, 4000), 3717000);
+    assert_int_equal(left_behind_move(s, WALL + 3720000, 4000), 3717000);
+    assert_int_equal(left_behind_move(s, WALL + 3620000, 4000), 3617000);
+    see(s, "{\"seq\":5,\"started\":true,\"deadline_ms\":3647000}", 4000);
+    see(s, "{\"seq\":6,\"started\":true,\"deadline_ms\":3617000}", 4000);
+    assert_int_equal(left_behind_move(s, WALL + 3650000, 4000), 3647000);
+    session_unref(s);
+}
+
 /* Where it was made its age is known without a wall clock, before its agent says anything. */
 static void the_deadline_of_a_session_made_here(void **state)
 {
@@ -380,6 +417,7 @@ int main(void)
         cmocka_unit_test(the_deadline_is_hard),
         cmocka_unit_test(the_deadline_is_counted_by_the_agent),
         cmocka_unit_test(a_deadline_that_moved_moves_what_the_agent_said),
+        cmocka_unit_test(a_deadline_that_the_agent_told_is_not_counted_twice),
         cmocka_unit_test(the_deadline_of_a_session_made_here),
         cmocka_unit_test(who_waits_is_told_once_of_each_change),
         cmocka_unit_test(a_pods_story_is_kept),
