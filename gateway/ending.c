@@ -267,7 +267,9 @@ static void ask_consent(struct ending *e)
 {
     char body[160];
     bool forced = CAUSES[e->cause].forced;
-    int64_t idle_ms = e->cause == ENDING_COMPLETION ? e->s->spec.linger_ms : e->s->spec.idle_ms;
+    int64_t idle_ms = e->cause == ENDING_COMPLETION ? e->s->spec.linger_ms
+                      : e->cause == ENDING_UNUSED   ? 0
+                                                    : e->s->spec.idle_ms;
     if (forced)
         snprintf(body, sizeof(body), "{\"epoch\":\"%s\",\"force\":true}", e->s->epoch);
     else

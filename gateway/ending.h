@@ -24,6 +24,7 @@ struct ending;
     X(DEADLINE, "deadline", true, true, false, "its time-out passed")                              \
     X(POD_OVER, "agent_lost", true, false, true, "its pod ended by itself")                        \
     X(POD_GONE, "agent_lost", true, false, true, "its pod was removed")                            \
+    X(UNUSED, "unused", false, true, false, "nobody took it into use")                             \
     X(UNSCHEDULABLE, "unschedulable", true, false, true, "the cluster has no room for it")         \
     X(PACKAGES, "packages", true, true, true, "its packages could not be installed")               \
     X(START_FAILED, "start_failed", true, true, true, "it did not start in time")                  \

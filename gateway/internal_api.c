@@ -298,6 +298,17 @@ static void reply_ended(struct request *r, int status, const char *word)
 
 static void delete_wait(struct request *r);
 
+/* Its site does not know whether somebody found it meanwhile: what ran in it says that. */
+static void delete_unused(struct request *r, struct session *s)
+{
+    if (s->activity.executions > 0 || *s->last_execution) {
+        request_problemf(r, ERR_BUSY, "the session '%s' is in use", r->id);
+    } else {
+        ending_start(r->g, s, ENDING_UNUSED);
+        reply_ended(r, 202, "stopping");
+    }
+}
+
 static void delete_living(struct request *r, struct session *s)
 {
     struct slice epoch = http_head_get(http_exchange_head(r->x), "Spillway-Epoch");
@@ -310,6 +321,8 @@ static void delete_living(struct request *r, struct session *s)
         request_problemf(r, ERR_UNAVAILABLE, "the cluster did not answer in time");
     } else if (session_is_over(s)) {
         reply_ended(r, 200, session_state_word(session_state(s)));
+    } else if (r->unused) {
+        delete_unused(r, s);
     } else {
         ending_start(r->g, s, ENDING_DELETED);
         reply_ended(r, 202, "stopping");
@@ -335,8 +348,13 @@ void internal_api_delete(struct http_exchange *x, const struct http_route_match 
 {
     struct gateway *g = user;
     struct request *r = request_open(g, x, m, m->params[0], NEEDS | REQUEST_TENANT);
+    struct err err;
     if (!r)
         return;
+    if (http_query_bool(http_exchange_head(x)->query, "unused", &r->unused, &err) < 0) {
+        request_problem(r, &err);
+        return;
+    }
     struct slice epoch = http_head_get(http_exchange_head(x), "Spillway-Epoch");
     struct session *s = session_table_get(g->sessions, r->id);
     if (s && !session_is_remote(s) && epoch.len > 0 && slice_eq(epoch, s->epoch)) {

@@ -166,9 +166,18 @@ static void finish_foreign(struct search *q)
     end(q, &where, NULL);
 }
 
+static bool checks(const struct search *q)
+{
+    return (q->how & LOCATE_CHECK) != 0;
+}
+
 static void unavailable(struct search *q, const char *who)
 {
     struct err err;
+    if (checks(q)) {
+        finish(q);
+        return;
+    }
     err_set(&err, ERR_UNAVAILABLE,
             "%s does not answer, so it is not known whether there is a session '%s'", who, q->id);
     end(q, NULL, &err);
@@ -184,7 +193,7 @@ static void take_tombstone(struct search *q)
     struct tombstone *t = q->tombstone;
     q->tombstone = NULL;
     if (t && !session_table_get(q->g->sessions, q->id))
-        session_table_remember(q->g->sessions, t);
+        session_table_hear(q->g->sessions, t);
     else
         tombstone_free(&t); /* it began anew while we asked */
 }
@@ -261,6 +270,8 @@ static void on_asked(const struct remote_lookup_answer *a, void *user)
         finish_foreign(q);
     else if (a->kind == REMOTE_LOOKUP_FOUND)
         finish(q);
+    else if (a->kind == REMOTE_LOOKUP_SILENT && checks(q))
+        finish(q);
     else if (a->kind == REMOTE_LOOKUP_SILENT && !(begins(q) && may_begin_unheard(q, a)))
         end(q, NULL, &a->err);
     else
@@ -308,12 +319,14 @@ static bool may_ask_now(struct gateway *g)
 
 static void ask_sites(struct search *q)
 {
-    bool needed = !begins(q) || !q->sure;
+    /* Who claimed it may have placed it, and not have said so. */
+    bool claimed = q->routed && q->route.state == ROUTE_PENDING;
+    bool needed = !begins(q) || !q->sure || claimed;
     if (!may_ask_sites(q) || !needed)
         absent(q);
     else if (may_ask_now(q->g))
         remote_lookup_all(q->g, q->id, q->tenant, begins(q), on_asked, q);
-    else if (q->sure)
+    else if (q->sure && !claimed)
         absent(q);
     else
         unavailable(q, "one of the other sites");
@@ -325,7 +338,9 @@ static void with_store(struct search *q)
 {
     struct remote *remote = q->routed ? remotes_get(q->g->remotes, q->route.site) : NULL;
     bool ended_there = q->route.state == ROUTE_GONE;
-    if (remote && strcmp(q->route.tenant, q->tenant) != 0) {
+    if (checks(q) && q->store_silent) {
+        finish(q);
+    } else if (remote && strcmp(q->route.tenant, q->tenant) != 0) {
         finish_foreign(q);
     } else if (remote && !(ended_there && q->tombstone) && q->route.state != ROUTE_PENDING) {
         remote_lookup_one(q->g, remote, q->id, q->tenant, begins(q), on_asked_one, q);
@@ -424,7 +439,7 @@ void locate_start(struct gateway *g, const char *id, const char *tenant, unsigne
     q->how = how;
     q->fn = fn;
     q->user = user;
-    if (begins(q))
+    if (begins(q) || checks(q))
         ask_store(q);
     else if (locate_now(g, id, tenant, &where) &&
              !((how & LOCATE_ANEW) && where.kind == LOCATE_ENDED))

@@ -52,5 +52,9 @@ typedef void locate_f(const struct located *where, const struct err *err, void *
 /* That a session ended is not taken from memory: it may have begun anew, here or elsewhere, and the
  * watch may be late. */
 #define LOCATE_ANEW 8u
+/* The end that is remembered here may have been followed by a life at another site, begun through
+ * another gateway: a record of that, or its end, is believed; where nothing can be asked, memory.
+ */
+#define LOCATE_CHECK 16u
 void locate_start(struct gateway *g, const char *id, const char *tenant, unsigned how, locate_f *fn,
                   void *user);

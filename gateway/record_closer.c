@@ -5,19 +5,34 @@
 #include "base/mem.h"
 #include "base/world.h"
 #include "gateway/gateway.h"
+#include "gateway/session_id.h"
 #include "router/remote.h"
 #include "router/route_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #define PERIOD_MS 5000
+#define AGAIN_MS  1000
+#define KEPT_MAX  10000
 #define LOOK_MS   30000 /* how often it is asked whether a session lives */
 #define CALL_MS   3000
 
+/* One that Redis has not taken. */
+struct end {
+    struct end *prev, *next;
+    struct gateway *g;
+    char id[SESSION_ID_SIZE];
+    struct route_record record;
+    bool writing; /* an answer of Redis is on its way, which frees it when the closer is gone */
+};
+
 struct record_closer {
     struct gateway *g;
-    struct timer *timer;
+    struct timer *timer, *again;
+    struct end *ends;
+    size_t count;
 };
 
 /* One record that is looked at. */
@@ -42,6 +57,62 @@ void record_closer_watch(struct gateway *g, const char *remote, const char *id, 
     snprintf(item.epoch, sizeof(item.epoch), "%s", epoch);
     route_queue_add(g->routes, ROUTE_QUEUE_LOOKS, remote, &item, LOOK_MS, no_answer, NULL);
 }
+
+/* -- ends -- */
+
+static void drop_end(struct end *e)
+{
+    struct record_closer *c = e->g->closer;
+    DL_DELETE(c->ends, e);
+    c->count--;
+    if (!c->ends)
+        timer_stop(c->g->world, c->again);
+    free(e);
+}
+
+static void on_ended(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct end *e = user;
+    (void)a; /* another's record stands: a later life's */
+    e->writing = false;
+    if (!e->g->closer)
+        free(e);
+    else if (!err)
+        drop_end(e);
+}
+
+static void write_end(struct end *e)
+{
+    e->writing = true;
+    route_record_write(e->g->routes, e->id, &e->record, NULL, on_ended, e);
+}
+
+static void on_again(void *user)
+{
+    struct record_closer *c = user;
+    struct end *e, *next;
+    DL_FOREACH_SAFE(c->ends, e, next)
+    if (!e->writing)
+        write_end(e);
+}
+
+void record_closer_end(struct gateway *g, const char *id, const struct route_record *record)
+{
+    struct record_closer *c = g->closer;
+    struct end *e = mem_alloc(sizeof(*e));
+    *e = (struct end){.g = g, .record = *record};
+    e->record.state = ROUTE_GONE;
+    snprintf(e->id, sizeof(e->id), "%s", id);
+    if (c->count >= KEPT_MAX && !c->ends->writing)
+        drop_end(c->ends);
+    if (!c->ends)
+        timer_start(g->world, c->again, AGAIN_MS, AGAIN_MS);
+    DL_APPEND(c->ends, e);
+    c->count++;
+    write_end(e);
+}
+
+/* -- looks -- */
 
 static void done(struct look *l)
 {
@@ -142,6 +213,7 @@ struct record_closer *record_closer_new(struct gateway *g)
     struct record_closer *c = mem_alloc(sizeof(*c));
     c->g = g;
     c->timer = timer_new(g->world, on_timer, c);
+    c->again = timer_new(g->world, on_again, c);
     if (remotes_count(g->remotes) > 0)
         timer_start(g->world, c->timer, PERIOD_MS, PERIOD_MS);
     return c;
@@ -150,9 +222,17 @@ struct record_closer *record_closer_new(struct gateway *g)
 void record_closer_free(struct record_closer **at)
 {
     struct record_closer *c = *at;
+    struct end *e, *next;
     if (!c)
         return;
     *at = NULL;
     timer_free(c->g->world, &c->timer);
+    timer_free(c->g->world, &c->again);
+    DL_FOREACH_SAFE(c->ends, e, next)
+    {
+        DL_DELETE(c->ends, e);
+        if (!e->writing)
+            free(e);
+    }
     free(c);
 }

@@ -8,10 +8,13 @@
 
 struct gateway;
 struct record_closer;
-struct remote;
+struct route_record;
 
 struct record_closer *record_closer_new(struct gateway *g) CHECK_RESULT;
 void record_closer_free(struct record_closer **c); /* NULL accepted */
 
+/* That session has ended: its record says so as soon as Redis takes it. Until then nobody but this
+ * gateway, or its site when that is asked, knows that there was a life of that id. */
+void record_closer_end(struct gateway *g, const char *id, const struct route_record *record);
 /* Such a record is about to be written. */
 void record_closer_watch(struct gateway *g, const char *remote, const char *id, const char *epoch);

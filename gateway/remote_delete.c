@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "gateway/record_closer.h"
 #include "gateway/remote_session.h"
 #include "router/remote.h"
 #include "router/route_record.h"
@@ -133,10 +134,42 @@ static void again_later(struct job *j)
         free(j); /* due again when the lease is over */
 }
 
+/* -- its record says so, too -- */
+
+struct closing {
+    struct gateway *g;
+    struct route_item what;
+};
+
+static void on_record_to_close(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct closing c = *(struct closing *)user;
+    free(user);
+    bool same = !err && a->found && strcmp(a->record.epoch, c.what.epoch) == 0;
+    if (!same || a->record.state != ROUTE_CLOSING || !c.g->deletes)
+        return; /* what is not written now the record's closer sees */
+    struct route_record row = a->record;
+    row.state = ROUTE_GONE;
+    route_record_write(c.g->routes, c.what.id, &row, NULL, no_answer, NULL);
+}
+
+static void close_record(struct gateway *g, const struct route_item *what)
+{
+    struct closing *c = mem_alloc(sizeof(*c));
+    *c = (struct closing){g, *what};
+    route_record_get(g->routes, what->id, on_record_to_close, c);
+}
+
+/* -- the call -- */
+
+/* One that nobody may be using is over when its site says so: it agrees, or does not. */
 static void on_deleted(const struct remote_result *result, void *user)
 {
     struct job *j = user;
-    if (result->status / 100 == 2 || result->status == 404)
+    bool over = result->status == 200 || result->status == 404;
+    if (over)
+        close_record(j->g, &j->what);
+    if (over || (j->wanted && result->status / 100 == 2))
         done(j, "remote_deleted");
     else
         again_later(j);
@@ -145,7 +178,8 @@ static void on_deleted(const struct remote_result *result, void *user)
 static void send_delete(struct job *j)
 {
     char target[128];
-    snprintf(target, sizeof(target), "/internal/v1/sessions/%s", j->what.id);
+    snprintf(target, sizeof(target), "/internal/v1/sessions/%s%s", j->what.id,
+             j->wanted ? "" : "?unused=true");
     const struct remote_request req = {.operation = "delete",
                                        .method = "DELETE",
                                        .target = target,
@@ -155,23 +189,41 @@ static void send_delete(struct job *j)
     (void)call; /* ends by its own deadline */
 }
 
+/* Behind this who would take it into use meets the record, which says `closing`. */
+static void on_condemned(const struct route_answer *a, const struct err *err, void *user)
+{
+    struct job *j = user;
+    bool same = !err && a->found && strcmp(a->record.epoch, j->what.epoch) == 0;
+    j->in_store = false;
+    if (!j->g->deletes) {
+        free(j);
+    } else if (same && a->record.state == ROUTE_ACTIVE) {
+        done(j, "remote_delete_dropped");
+    } else if (err || (a->found && a->record.state == ROUTE_PENDING)) {
+        again_later(j);
+    } else {
+        record_closer_watch(j->g, remote_name(j->remote), j->what.id, j->what.epoch);
+        send_delete(j);
+    }
+}
+
 /* A create of unknown outcome may have been found, and its session be in use, since its delete was
- * queued. The record is what all gateways of this site agree on; while it cannot be read, or is not
- * complete, nothing is deleted. */
+ * queued; or be found just now, by whoever has a claim. The record is what all gateways of this
+ * site agree on; while it cannot be read, or is not complete, nothing is deleted. */
 static void on_record_of(const struct route_answer *a, const struct err *err, void *user)
 {
     struct job *j = user;
     bool known = !err && (a->found || a->sure);
-    bool same = known && a->found && strcmp(a->record.epoch, j->what.epoch) == 0;
+    if (known && j->g->deletes) {
+        route_record_condemn(j->g->routes, j->what.id, remote_name(j->remote), j->what.epoch,
+                             on_condemned, j);
+        return;
+    }
     j->in_store = false;
-    if (!j->g->deletes)
-        free(j);
-    else if (same && a->record.state == ROUTE_ACTIVE)
-        done(j, "remote_delete_dropped");
-    else if (!known || (same && a->record.state == ROUTE_PENDING))
+    if (j->g->deletes)
         again_later(j);
     else
-        send_delete(j);
+        free(j);
 }
 
 static void work(struct job *j)
@@ -307,7 +359,9 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     struct unlocated u = *(struct unlocated *)user;
     struct gateway *g = u.r->g;
     free(user);
-    bool known = !err && a->found && a->record.state != ROUTE_GONE;
+    /* Of one that is about to be placed nobody knows yet which incarnation it will be. */
+    bool known =
+        !err && a->found && a->record.state != ROUTE_GONE && a->record.state != ROUTE_PENDING;
     struct remote *remote = known ? remotes_get(g->remotes, a->record.site) : NULL;
     if (!remote || strcmp(a->record.tenant, u.r->tenant) != 0) {
         request_problem(u.r, &u.why);
@@ -316,6 +370,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     struct route_record row = a->record;
     row.state = ROUTE_CLOSING;
     route_record_write(g->routes, u.r->id, &row, NULL, no_answer, NULL);
+    record_closer_watch(g, row.site, u.r->id, row.epoch); /* no gateway may have it in memory */
     queue_wanted(g, remote, u.r->id, row.epoch);
     reply(u.r, 202, "stopping", "the session ends when its site answers again");
 }

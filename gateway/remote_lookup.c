@@ -46,7 +46,7 @@ static bool adopt_tombstone(struct gateway *g, struct remote *remote, const stru
     else if (s)
         tombstone_free(&t); /* it lives here meanwhile */
     else
-        session_table_remember(g->sessions, t);
+        session_table_hear(g->sessions, t);
     return true;
 }
 
@@ -65,7 +65,7 @@ static bool adopt_living(struct gateway *g, struct remote *remote, const struct 
                  json_get_text(words, "fingerprint", ""));
         s->spec.again = json_true(json_get(words, "again"));
         session_table_add(g->sessions, s);
-        remote_session_attach(g, s, remote);
+        remote_session_attach(g, s, remote, "");
     } else if (!s->remote || strcmp(s->epoch, epoch) != 0) {
         return true; /* memory knows better */
     }

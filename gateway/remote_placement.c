@@ -187,8 +187,6 @@ static void succeed(struct remote_placement *p, const struct json_t *words, bool
     struct session *s = session_ref(p->s);
     s->placed_here = made;
     snprintf(s->epoch, sizeof(s->epoch), "%s", json_get_text(words, "epoch", p->epoch));
-    if (strcmp(s->epoch, p->epoch) != 0)
-        withdraw_record(p); /* an earlier incarnation is taken: the claim may not stand there */
     if (s->spec.again)
         result_store_drop_tombstone(g->results, s->id, dropped, NULL);
     json_free(s->env);
@@ -201,7 +199,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words, bool
     LOG(LOG_INFO, "session_created_remotely", KV("session", s->id), KV("tenant", s->tenant),
         KV("site", remote_name(p->remote)), KV("reason", decision_reason_name(p->reason)),
         KV("moved", p->moves), KV("took_ms", world_now_ms(g->world) - p->begun_ms));
-    remote_session_attach(g, s, p->remote);
+    remote_session_attach(g, s, p->remote, p->claimed); /* an earlier incarnation may be taken */
     remote_placement_free(&s->handover);
     remote_session_see(s, json_get(words, "session"));
     remote_session_want(s);
@@ -438,8 +436,8 @@ static void on_claimed(const struct route_answer *a, const struct err *err, void
         join(p, &a->record);
         return;
     }
-    if (!err) /* without Redis: found again by asking */
-        snprintf(p->claimed, sizeof(p->claimed), "%s", p->epoch);
+    /* Without Redis it is found again by asking; a claim that was late may stand there yet. */
+    snprintf(p->claimed, sizeof(p->claimed), "%s", p->epoch);
     claimed(p);
 }
 

@@ -47,32 +47,55 @@ struct errand {
     struct session *s;
 };
 
+/* Its clients see it at once; its site will hear of it. */
+static void show_stopping(struct session *s)
+{
+    if (session_state(s) == SESSION_STOPPING)
+        return;
+    if (s->view) {
+        struct json_t *view = json_copy(s->view);
+        json_set_text(view, "status", session_state_word(SESSION_STOPPING));
+        json_set_text(view, "reason", "deleted");
+        json_free(s->view);
+        s->view = view;
+    }
+    fsm_move(&s->fsm, SESSION_STOPPING);
+    session_table_changed(s->remote->g->sessions, s);
+}
+
 static void on_recorded(const struct route_answer *a, const struct err *err, void *user)
 {
     struct errand *e = user;
-    if (e->s->remote) {
-        e->s->remote->recording = false;
-        e->s->remote->recorded = !err; /* another's record stands for the same */
+    struct session *s = e->s;
+    if (s->remote) {
+        s->remote->recording = false;
+        bool same = !err && (!a->found || strcmp(a->record.epoch, s->epoch) == 0);
+        s->remote->recorded = same; /* an earlier life's has still to be closed */
+        if (same && a->found && a->record.state == ROUTE_CLOSING)
+            show_stopping(s); /* another gateway ends it */
     }
-    (void)a;
-    session_unref(e->s);
+    session_unref(s);
     free(e);
 }
 
-static void record(struct gateway *g, struct session *s, enum route_state state)
+static struct route_record row_of(const struct session *s, enum route_state state)
 {
     struct route_record row = {.state = state};
-    struct errand *e = mem_alloc(sizeof(*e));
-    e->s = session_ref(s);
-    if (s->remote)
-        s->remote->recording = true;
     snprintf(row.site, sizeof(row.site), "%s", s->site);
     snprintf(row.epoch, sizeof(row.epoch), "%s", s->epoch);
     snprintf(row.tenant, sizeof(row.tenant), "%s", s->tenant);
     snprintf(row.fingerprint, sizeof(row.fingerprint), "%s", s->fingerprint);
-    if (state != ROUTE_GONE)
-        record_closer_watch(g, s->site, s->id, s->epoch);
-    route_record_write(g->routes, s->id, &row, NULL, on_recorded, e);
+    return row;
+}
+
+static void record(struct gateway *g, struct session *s, enum route_state state, const char *claim)
+{
+    struct route_record row = row_of(s, state);
+    struct errand *e = mem_alloc(sizeof(*e));
+    e->s = session_ref(s);
+    s->remote->recording = true;
+    record_closer_watch(g, s->site, s->id, s->epoch);
+    route_record_write(g->routes, s->id, &row, *claim ? claim : NULL, on_recorded, e);
 }
 
 /* -- what the site shows -- */
@@ -285,7 +308,8 @@ struct remote *remote_session_site(const struct session *s)
 
 /* -- life -- */
 
-void remote_session_attach(struct gateway *g, struct session *s, struct remote *remote)
+void remote_session_attach(struct gateway *g, struct session *s, struct remote *remote,
+                           const char *claim)
 {
     struct remote_session *r = mem_alloc(sizeof(*r));
     r->g = g;
@@ -295,7 +319,7 @@ void remote_session_attach(struct gateway *g, struct session *s, struct remote *
     r->asked_ms = r->looked_ms = world_now_ms(g->world);
     s->remote = r;
     snprintf(s->site, sizeof(s->site), "%s", remote_name(remote));
-    record(g, s, ROUTE_ACTIVE);
+    record(g, s, ROUTE_ACTIVE, claim);
 }
 
 void remote_session_free(struct remote_session **at)
@@ -314,16 +338,8 @@ void remote_session_close(struct session *s)
     struct remote_session *r = s->remote;
     if (!r || session_state(s) == SESSION_STOPPING)
         return;
-    if (s->view) {
-        struct json_t *view = json_copy(s->view);
-        json_set_text(view, "status", session_state_word(SESSION_STOPPING));
-        json_set_text(view, "reason", "deleted");
-        json_free(s->view);
-        s->view = view;
-    }
-    fsm_move(&s->fsm, SESSION_STOPPING);
-    record(r->g, s, ROUTE_CLOSING);
-    session_table_changed(r->g->sessions, s);
+    show_stopping(s);
+    record(r->g, s, ROUTE_CLOSING, "");
 }
 
 void remote_session_end(struct session *s, struct tombstone *tomb)
@@ -341,7 +357,8 @@ void remote_session_end(struct session *s, struct tombstone *tomb)
     fsm_move(&s->fsm, slice_eq(slice_of(status), "error") ? SESSION_ERROR : SESSION_STOPPED);
     LOG(LOG_INFO, "remote_session_ended", KV("session", s->id), KV("site", (const char *)s->site),
         KV("reason", (const char *)s->reason));
-    record(g, s, ROUTE_GONE);
+    struct route_record row = row_of(s, ROUTE_GONE);
+    record_closer_end(g, s->id, &row);
     remote_session_free(&s->remote);
     session_table_remove(g->sessions, s, tomb);
     session_unref(s);
@@ -350,7 +367,7 @@ void remote_session_end(struct session *s, struct tombstone *tomb)
 void remote_session_record(struct session *s)
 {
     bool stopping = session_state(s) == SESSION_STOPPING;
-    record(s->remote->g, s, stopping ? ROUTE_CLOSING : ROUTE_ACTIVE);
+    record(s->remote->g, s, stopping ? ROUTE_CLOSING : ROUTE_ACTIVE, "");
 }
 
 void remote_session_sweep(struct session *s)

@@ -15,8 +15,10 @@ struct remote_session;
 struct session;
 struct tombstone;
 
-/* The session, which is in the table, runs at that site. */
-void remote_session_attach(struct gateway *g, struct session *s, struct remote *remote);
+/* The session, which is in the table, runs at that site. `claim`: epoch of our pending record,
+ * which its own takes the place of; "": none. */
+void remote_session_attach(struct gateway *g, struct session *s, struct remote *remote,
+                           const char *claim);
 /* What that site shows of it, the session object: borrowed. */
 void remote_session_see(struct session *s, struct json_t *view);
 /* Somebody asks for it: the copy is kept fresh for a while. */

@@ -495,11 +495,14 @@ static void locate(struct request *r, request_located_f *fn, unsigned how)
     struct located where;
     unsigned here = r->hop ? LOCATE_HERE_ONLY : 0;
     r->on_located = fn;
-    r->would_begin = how & LOCATE_TO_BEGIN;
+    bool begins = how & LOCATE_TO_BEGIN;
+    r->would_begin = begins;
     bool known = locate_now(r->g, r->id, r->tenant, &where);
     /* It may have begun anew at another site since it ended. */
     bool may_be_old = where.kind == LOCATE_ENDED && remotes_count(r->g->remotes) > 0;
-    if (known && (!(how & LOCATE_TO_BEGIN) || (where.kind != LOCATE_ABSENT && !may_be_old)))
+    if (may_be_old && !begins && !r->hop && session_table_must_check(r->g->sessions, r->id))
+        locate_start(r->g, r->id, r->tenant, how | LOCATE_CHECK, on_located, r);
+    else if (known && (!begins || (where.kind != LOCATE_ABSENT && !may_be_old)))
         take_located(r, &where);
     else
         locate_start(r->g, r->id, r->tenant, how | here, on_located, r);

@@ -56,6 +56,7 @@ struct request {
     request_step_f *again_step;     /* when who was asked began nothing, or knows nothing */
     int tries;
     bool insists; /* ?recreate=true */
+    bool unused;  /* ?unused=true: of another site's DELETE */
     char language[40];
     char execution_id[EXECUTION_ID_SIZE];
     struct result_query query;    /* of a call for a result */

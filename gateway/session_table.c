@@ -3,10 +3,12 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "clusters/kube_object.h"
 
 #include <stdlib.h>
 
 #define SHORT_TOMBSTONE_MS 5000
+#define CHECK_MS           5000
 #define LET_GO_KEPT_MAX    ((size_t)16 * 1024)
 
 struct session_table {
@@ -155,7 +157,35 @@ void session_table_remember(struct session_table *t, struct tombstone *tomb)
      * read from the store again rather than kept. */
     bool short_lived = *tomb->site || json_text_len(tomb->let_go) > LET_GO_KEPT_MAX;
     tomb->until_ms = now_ms(t) + (short_lived ? SHORT_TOMBSTONE_MS : t->tombstone_ms);
+    tomb->checked_ms = now_ms(t);
     HASH_ADD_STR(t->ended, id, tomb);
+}
+
+static int64_t ended_ms(const struct tombstone *tomb)
+{
+    int64_t at = 0;
+    return kube_time_parse(json_get_text(tomb->view, "ended_at", ""), &at) ? at : 0;
+}
+
+void session_table_hear(struct session_table *t, struct tombstone *tomb)
+{
+    const struct tombstone *known = session_table_tombstone(t, tomb->id);
+    bool is_old =
+        known && strcmp(known->epoch, tomb->epoch) != 0 && ended_ms(known) > ended_ms(tomb);
+    if (is_old)
+        tombstone_free(&tomb);
+    else
+        session_table_remember(t, tomb);
+}
+
+bool session_table_must_check(struct session_table *t, const char *id)
+{
+    struct tombstone *tomb;
+    HASH_FIND_STR(t->ended, id, tomb);
+    if (!tomb || now_ms(t) - tomb->checked_ms < CHECK_MS)
+        return false;
+    tomb->checked_ms = now_ms(t);
+    return true;
 }
 
 void session_table_forget(struct session_table *t, const char *id)

@@ -32,6 +32,10 @@ void session_table_changed(struct session_table *t, struct session *s);
 
 /* Ended ones; NULL when none is remembered here. */
 const struct tombstone *session_table_tombstone(struct session_table *t, const char *id);
+/* One that was heard of: where a later end is remembered, that stays. */
+void session_table_hear(struct session_table *t, struct tombstone *tomb /* takes */);
+/* Nothing newer was known elsewhere for a while: the question is due, and counts as asked. */
+bool session_table_must_check(struct session_table *t, const char *id);
 void session_table_remember(struct session_table *t, struct tombstone *tomb /* takes */);
 void session_table_forget(struct session_table *t, const char *id);
 size_t session_table_tombstone_count(const struct session_table *t);

@@ -26,7 +26,7 @@ struct tombstone {
     struct json_t *let_go;        /* text of digests, or NULL; in `json` */
     struct json_t *view;          /* the session object; in `json` */
     struct json_t *json;
-    int64_t until_ms; /* monotonic; session_table's */
+    int64_t until_ms, checked_ms; /* monotonic; session_table's */
     UT_hash_handle hh;
 };
 

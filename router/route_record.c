@@ -19,10 +19,18 @@ static const char WRITE[] =
     "if r[1] then "
     "if r[3] == ARGV[3] then if rank[r[1]] > rank[ARGV[1]] then return r end "
     "elseif r[1] == 'gone' then if r[4] ~= ARGV[4] then return r end "
-    "elseif r[3] ~= ARGV[6] or r[1] ~= 'pending' then return r end end "
+    "elseif r[1] ~= 'pending' or (r[3] ~= ARGV[6] and ARGV[1] ~= 'active') then return r end end "
     "redis.call('HSET', KEYS[1], 'st', ARGV[1], 'site', ARGV[2], 'ep', ARGV[3], 'tn', ARGV[4], "
     "'fp', ARGV[5]) "
     "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "
+    "return false";
+
+/* KEYS[1]; ARGV: site, epoch, life in ms. Nothing: written. Else what stands there. */
+static const char CONDEMN[] =
+    "local r = redis.call('HMGET', KEYS[1], 'st', 'site', 'ep', 'tn', 'fp') "
+    "if r[1] ~= 'gone' or r[3] == ARGV[2] then return r end "
+    "redis.call('HSET', KEYS[1], 'st', 'closing', 'site', ARGV[1], 'ep', ARGV[2]) "
+    "redis.call('PEXPIRE', KEYS[1], ARGV[3]) "
     "return false";
 
 static const char QUEUE_ADD[] =
@@ -246,6 +254,17 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                                  slice_of(record->fingerprint),
                                  slice_of(instead_of ? instead_of : "-"),
                                  slice_of(life)};
+    redis_command(r->redis, args, ARRAY_LEN(args), on_written,
+                  errand_new(r, ROUTE_OP_WRITE, fn, user));
+}
+
+void route_record_condemn(struct route_records *r, const char *id, const char *site,
+                          const char *epoch, route_record_f *fn, void *user)
+{
+    char key[KEY_MAX];
+    const struct slice args[] = {slice_of("EVAL"),      slice_of(CONDEMN), slice_of("1"),
+                                 record_key(key, id),   slice_of(site),    slice_of(epoch),
+                                 slice_of(r->active_ms)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
                   errand_new(r, ROUTE_OP_WRITE, fn, user));
 }

@@ -56,9 +56,15 @@ void route_records_free(struct route_records **r);
 
 void route_record_get(struct route_records *r, const char *id, route_record_f *fn, void *user);
 /* Writes where nothing stands in the way: no record, one that is gone (of the same tenant), the
- * same epoch not further on, or the epoch `instead_of` (NULL-able) that is still pending. */
+ * same epoch not further on, or one that is still pending: of the epoch `instead_of` (NULL-able),
+ * or any where this one is active, since who lives is more than who would. */
 void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
                         const char *instead_of, route_record_f *fn, void *user);
+/* Nobody shall take that incarnation into use: where the record is gone it says `closing` of it
+ * from now on, in one step. Another's that stands is the answer, as of a write; where there is
+ * none, nothing is written. */
+void route_record_condemn(struct route_records *r, const char *id, const char *site,
+                          const char *epoch, route_record_f *fn, void *user);
 /* From now on what has no record is not there. */
 void route_records_mark_complete(struct route_records *r, route_record_f *fn, void *user);
 

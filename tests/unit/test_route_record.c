@@ -144,6 +144,45 @@ static void a_redis_that_is_just_back_is_not_sure(void **state)
     assert_true(get("nobody").sure);
 }
 
+static void who_lives_is_more_than_who_would(void **state)
+{
+    (void)state;
+    assert_true(put("s4", record(ROUTE_PENDING, "cloud", "e1"), NULL)); /* of one that died */
+    assert_false(put("s4", record(ROUTE_GONE, "cloud", "e2"), NULL));
+    assert_true(put("s4", record(ROUTE_ACTIVE, "cloud", "e2"), NULL));
+    assert_false(put("s4", record(ROUTE_ACTIVE, "moon", "e3"), NULL));
+    assert_string_equal(get("s4").record.epoch, "e2");
+}
+
+/* True: nobody stands in the way. */
+static bool condemn(const char *id, const char *epoch)
+{
+    struct told t = {0};
+    route_record_condemn(records, id, "cloud", epoch, on_told, &t);
+    return !wait_for(&t).found;
+}
+
+static void what_is_condemned_nobody_takes(void **state)
+{
+    (void)state;
+    assert_true(put("s5", record(ROUTE_PENDING, "cloud", "e1"), NULL));
+    assert_false(condemn("s5", "e1")); /* somebody may find it */
+    assert_true(put("s5", record(ROUTE_GONE, "cloud", "-"), "e1"));
+    assert_true(condemn("s5", "e1"));
+    assert_int_equal(get("s5").record.state, ROUTE_CLOSING);
+    assert_false(put("s5", record(ROUTE_PENDING, "cloud", "e2"), NULL));
+    assert_false(put("s5", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
+    assert_true(put("s5", record(ROUTE_GONE, "cloud", "e1"), NULL));
+    assert_false(condemn("s5", "e1")); /* its end is final */
+    assert_int_equal(get("s5").record.state, ROUTE_GONE);
+    assert_true(put("s5", record(ROUTE_ACTIVE, "cloud", "e3"), NULL));
+    assert_false(condemn("s5", "e3"));
+    assert_false(condemn("s5", "e1"));
+    assert_string_equal(get("s5").record.epoch, "e3");
+    assert_true(condemn("nobody", "e1"));
+    assert_false(get("nobody").found);
+}
+
 static void an_empty_redis_is_not_sure(void **state)
 {
     struct told t = {0};
@@ -238,6 +277,8 @@ int main(void)
         cmocka_unit_test(claim_commit_close_end),
         cmocka_unit_test(ids_begin_anew_behind_their_end),
         cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
+        cmocka_unit_test(who_lives_is_more_than_who_would),
+        cmocka_unit_test(what_is_condemned_nobody_takes),
         cmocka_unit_test(deletes_are_leased),
         cmocka_unit_test(an_empty_redis_is_not_sure),
         cmocka_unit_test(a_redis_that_is_just_back_is_not_sure),
