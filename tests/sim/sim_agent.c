@@ -504,6 +504,7 @@ struct sim_agent *sim_agent_new(const struct sim_agent_conf *conf)
     snprintf(a->session_id, sizeof(a->session_id), "%s", conf->session_id);
     snprintf(a->epoch, sizeof(a->epoch), "%s", conf->epoch);
     snprintf(a->address, sizeof(a->address), "%s", conf->address);
+    a->made_ms = sim_now();
     a->process.alive = true;
     sim_network_put(&a->process, conf->place);
     sim_loop_of_process(&a->process);

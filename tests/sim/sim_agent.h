@@ -38,9 +38,10 @@ struct sim_agent {
     struct long_polls *polls;
     struct sim_execution *executions; /* the newest first */
     struct sim_event *deadline;
-    int64_t deadline_ms; /* wall */
+    int64_t made_ms, deadline_ms; /* the latter by a right clock */
     char session_id[64], epoch[40], address[64];
     bool forced; /* a forced end was asked for: it may cut what runs */
+    bool lost;   /* a fault takes its pod */
     void (*on_exit)(struct sim_agent *a, void *user);
     void *user;
 };

@@ -13,6 +13,8 @@
 
 #define BODY_MAX          ((size_t)4 * 1024 * 1024)
 #define BOOKMARK_LEAST_MS 20000
+#define LATE_LEAST_MS     500
+#define LATE_MOST_MS      45000
 #define BOOKMARK_MOST_MS  50000
 
 struct sim_watcher {
@@ -80,18 +82,70 @@ static void get_pod(struct http_exchange *x, const struct http_route_match *m, v
         http_reply_json(x, 200, json_copy(p->object));
 }
 
+static void add_pod(struct http_exchange *x, struct sim_cluster *c, struct json_t *object)
+{
+    if (sim_cluster_find(c, json_get_text(json_get(object, "metadata"), "name", ""))) {
+        json_free(object);
+        if (x)
+            reply_status(x, 409, "pods already exists");
+        return;
+    }
+    struct sim_pod *p = sim_cluster_add(c, object);
+    if (x)
+        reply_done(x, c, 201, p->object);
+}
+
+/* A create that its storage holds back: whoever asked may have given up long before. */
+struct late_create {
+    struct sim_cluster *cluster;
+    struct http_exchange *x; /* NULL: it is gone */
+    struct json_t *object;
+};
+
+static void on_asker_gone(struct http_exchange *x, void *user)
+{
+    struct late_create *l = user;
+    (void)x;
+    l->x = NULL;
+}
+
+static void free_late(void *user)
+{
+    struct late_create *l = user;
+    json_free(l->object);
+    free(l);
+}
+
+static void on_late(void *user)
+{
+    struct late_create *l = user;
+    if (l->x)
+        http_exchange_on_gone(l->x, NULL, NULL);
+    add_pod(l->x, l->cluster, l->object);
+    l->object = NULL;
+    free_late(l);
+}
+
+static void hold_back(struct http_exchange *x, struct sim_cluster *c, struct json_t *object)
+{
+    struct late_create *l = mem_alloc(sizeof(*l));
+    *l = (struct late_create){c, x, object};
+    int64_t for_ms = sim_between(LATE_LEAST_MS, LATE_MOST_MS);
+    sim_trace("%s: a create is held back for %lld ms", c->name, (long long)for_ms);
+    http_exchange_on_gone(x, on_asker_gone, l);
+    sim_world_at(&c->process, sim_now() + for_ms, on_late, free_late, l);
+}
+
 static void on_create(struct http_exchange *x, struct slice body, const struct err *err, void *user)
 {
     struct sim_cluster *c = user;
     struct json_t *object = err ? NULL : json_parse_object(body, NULL);
-    if (!object) {
+    if (!object)
         reply_status(x, 400, "no object");
-    } else if (sim_cluster_find(c, json_get_text(json_get(object, "metadata"), "name", ""))) {
-        reply_status(x, 409, "pods already exists");
-        json_free(object);
-    } else {
-        reply_done(x, c, 201, sim_cluster_add(c, object)->object);
-    }
+    else if (sim_chance(c->mood.late_create))
+        hold_back(x, c, object);
+    else
+        add_pod(x, c, object);
 }
 
 static void create_pod(struct http_exchange *x, const struct http_route_match *m, void *user)

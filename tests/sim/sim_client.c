@@ -113,12 +113,26 @@ static bool is_old_miss(const struct sim_client *c)
            memmem(c->answer.data, c->answer.len, "session_not_found", 17);
 }
 
+static void take_status(const struct sim_client *c)
+{
+    struct err err;
+    struct json_t *j = json_parse_object(buf_slice(&c->answer), &err);
+    const char *status = json_get_text(j, "status", "");
+    if (strcmp(status, "stopped") == 0 || strcmp(status, "error") == 0)
+        sim_property_told_over(c->session);
+    json_free(j);
+}
+
 static void take_answer(struct sim_client *c)
 {
     const struct step *s = &c->steps[c->at];
     char eid[64];
     sim_trace("%s: step %d answered %d %.*s", c->session, c->at, c->status,
               (int)(c->answer.len < 160 ? c->answer.len : 160), c->answer.data);
+    if ((s->kind == CREATE || s->kind == CREATE_SHORT) && c->status / 100 == 2)
+        sim_property_promised(c->session);
+    if (s->kind == STATUS && c->status == 200)
+        take_status(c);
     if (s->kind == EXEC && c->status / 100 == 2) {
         execution_of(c, s->run, eid);
         c->accepted[s->run] = true;
@@ -207,6 +221,7 @@ static void describe(const struct sim_client *c, struct sim_call_request *r, cha
         snprintf(target, size, "/%s/result?execution_id=%s&wait=5", c->session, eid);
         break;
     case DELETE:
+        sim_property_delete_asked(c->session);
         r->method = "DELETE";
         snprintf(target, size, "/api/v1/sessions/%s", c->session);
         break;
@@ -263,6 +278,8 @@ static void plan(struct sim_client *c)
     }
     if (runs > 0 && sim_chance(300)) /* the same again, perhaps in a later life of the session */
         add_step(c, EXEC, 0, sim_between(0, 20000));
+    if (sim_chance(300))
+        add_step(c, STATUS, 0, sim_between(0, 20000));
     if (sim_chance(400))
         add_step(c, DELETE, 0, sim_between(0, 3000));
 }

@@ -28,6 +28,7 @@ struct sim_cluster_mood {
     int refuse;      /* 503 or 429, nothing done */
     int lose_answer; /* done, and nobody hears of it */
     int fail_after;  /* 500, done or not */
+    int late_create; /* done when whoever asked has given up */
     int garble;      /* lists and events that cannot be read */
     int end_watch;
     int expire; /* 410 */

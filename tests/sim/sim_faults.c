@@ -8,6 +8,8 @@
 #include <string.h>
 #include <utlist.h>
 
+#define REDIS_AGAIN_MS 5000
+
 enum kind {
     KILL_GATEWAY,
     STALL_GATEWAY,
@@ -72,15 +74,20 @@ static void stall_gateway(void)
 
 /* -- Redis -- */
 
-static void trouble_redis(void)
+/* For so long, and until its gateways are connected again. */
+static void trouble_redis(int64_t for_ms)
 {
+    int64_t until_ms = sim_now() + for_ms + REDIS_AGAIN_MS;
     faults.h->redis_troubled = true;
+    if (until_ms > faults.h->redis_away_ms)
+        faults.h->redis_away_ms = until_ms;
 }
 
 static void stall_redis(void)
 {
-    trouble_redis();
-    stall(sim_redis_process(a_site()->redis), sim_between(20, sim_chance(300) ? 10000 : 600));
+    int64_t for_ms = sim_between(20, sim_chance(300) ? 10000 : 600);
+    trouble_redis(for_ms);
+    stall(sim_redis_process(a_site()->redis), for_ms);
 }
 
 struct return_of {
@@ -92,6 +99,8 @@ static void on_redis_back(void *user)
 {
     struct return_of *r = user;
     sim_redis_come_back(r->redis, r->with);
+    if (r->with != SIM_REDIS_KEEPS)
+        faults.h->redis_lost_ms = sim_now();
     sim_trace("redis is back (%d)", (int)r->with);
 }
 
@@ -100,8 +109,8 @@ static void kill_redis(bool loses)
     struct sim_redis *redis = a_site()->redis;
     if (!sim_redis_process(redis)->alive)
         return;
-    trouble_redis();
-    faults.h->redis_lost |= loses;
+    int64_t for_ms = sim_between(100, 20000);
+    trouble_redis(for_ms);
     struct return_of *r = mem_alloc(sizeof(*r));
     sim_world_keep(r);
     *r = (struct return_of){redis, SIM_REDIS_KEEPS};
@@ -111,7 +120,7 @@ static void kill_redis(bool loses)
         sim_redis_save(redis);
     sim_trace("redis dies");
     sim_redis_die(redis);
-    sim_world_at(faults.outside, sim_now() + sim_between(100, 20000), on_redis_back, NULL, r);
+    sim_world_at(faults.outside, sim_now() + for_ms, on_redis_back, NULL, r);
 }
 
 /* -- the cluster -- */
@@ -155,9 +164,10 @@ static void cut_sites(void)
 
 static void slow_down(void)
 {
-    trouble_redis(); /* a command may take longer than its time-out */
+    int64_t for_ms = sim_between(200, 10000);
+    trouble_redis(for_ms); /* a command may take longer than its time-out */
     sim_network_slow(sim_between(5, 150));
-    sim_world_at(faults.outside, sim_now() + sim_between(200, 10000), on_healed, NULL, NULL);
+    sim_world_at(faults.outside, sim_now() + for_ms, on_healed, NULL, NULL);
 }
 
 /* -- by chance -- */
@@ -223,9 +233,9 @@ static void on_next(void *user)
 static void set_moods(struct sim_cluster *c)
 {
     struct sim_cluster_mood *m = &c->mood;
-    int *const levels[] = {&m->refuse,      &m->lose_answer, &m->fail_after,
-                           &m->garble,      &m->end_watch,   &m->expire,
-                           &m->image_error, &m->pod_fails,   &m->slow_start};
+    int *const levels[] = {&m->refuse,    &m->lose_answer, &m->fail_after, &m->late_create,
+                           &m->garble,    &m->end_watch,   &m->expire,     &m->image_error,
+                           &m->pod_fails, &m->slow_start};
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         *levels[i] = sim_chance(250) ? (int)sim_between(5, 150) : 0;
     faults.h->late_views |= m->refuse + m->garble + m->end_watch + m->expire > 0;

@@ -22,6 +22,7 @@
 #define SKEW_MS     3000
 #define USED_PODS   16
 #define SLACK_MS    1500 /* around a deadline */
+#define TOLD_MS     8000 /* behind its start a session's life is told everywhere */
 #define LATE_MS     3000 /* of a create; the clock that it is measured by may be wrong by 1.5 s */
 
 /* -- what is remembered -- */
@@ -29,6 +30,7 @@
 struct execution {
     char key[128]; /* session, execution */
     int submissions;
+    int64_t first_ms;
     char epoch[40]; /* of the first */
     const struct sim_agent *agent;
     bool accepted;
@@ -39,7 +41,8 @@ struct life {
     char id[64];
     const struct sim_agent *used[USED_PODS]; /* incarnations that took an execution */
     int used_count;
-    bool lost; /* a fault took its pod */
+    int64_t promised_ms; /* when a client was told last that it has it; 0: never */
+    bool deleted;        /* a client asked for that */
     UT_hash_handle hh;
 };
 
@@ -111,22 +114,25 @@ static struct life *life_of(const char *id)
 
 /* -- executions -- */
 
-static bool has_record(const char *id)
+/* What a site's Redis has of a session: "r", its record, "t", its tombstone, "x:ID", a result. */
+static bool is_stored(const struct sim_site *site, const char *id, const char *what)
 {
-    char key[96];
+    char key[160];
+    if (!sim_redis_process(site->redis)->alive)
+        return false;
+    snprintf(key, sizeof(key), "spillway:{%s}:%s", id, what);
     const struct slice get[] = {slice_of("EXISTS"), slice_of(key)};
-    snprintf(key, sizeof(key), "spillway:{%s}:r", id);
-    struct redis_value *v = sim_redis_run(seen.history->sites[0]->redis, get, 2);
+    struct redis_value *v = sim_redis_run(site->redis, get, 2);
     bool has = v->number == 1;
     sim_redis_reply_free(&v);
     return has;
 }
 
-/* Redis lost its records, or did not answer when this one should have been written, and a gateway
+/* Redis lost its record, or did not answer when that should have been written, and a gateway
  * lost its memory: while the other site is silent too, nobody can tell that there is a session. */
 static bool is_unknowable(const char *id)
 {
-    return seen.history->killed && (seen.history->redis_lost || !has_record(id));
+    return seen.history->killed && !is_stored(seen.history->sites[0], id, "r");
 }
 
 /* Two incarnations may live for a while, but what clients ask for goes to one of them. */
@@ -147,19 +153,34 @@ static void check_one_pod(const struct sim_agent *a)
         s->used[s->used_count++] = a;
 }
 
+/* Across incarnations a result or a tombstone says that it ran, and a record where. The store has
+ * lost that since, or there was none to tell, or none to ask when the later life was begun. */
+static bool was_forgotten(const struct execution *e, const struct sim_agent *a,
+                          const char *execution_id)
+{
+    const struct sim_history *h = seen.history;
+    char result[80];
+    bool kept = false;
+    snprintf(result, sizeof(result), "x:%s", execution_id);
+    for (int i = 0; i < h->site_count; i++)
+        kept |= is_stored(h->sites[i], a->session_id, result) ||
+                is_stored(h->sites[i], a->session_id, "t");
+    return h->redis_lost_ms >= e->first_ms || h->redis_away_ms >= (kept ? a->made_ms : e->first_ms);
+}
+
 void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
 {
     struct execution *e = execution_of(a->session_id, execution_id);
     sim_trace("%s epoch %.8s: runs %s", a->process.name, a->epoch, execution_id);
     check_one_pod(a);
     if (e->submissions++ == 0) {
+        e->first_ms = sim_now();
         snprintf(e->epoch, sizeof(e->epoch), "%s", a->epoch);
         e->agent = a;
         return;
     }
     bool same_pod = e->agent == a;
-    /* Across incarnations a result or a tombstone says that it ran, as long as there is a store. */
-    if (same_pod || !seen.history->redis_troubled)
+    if (same_pod || !was_forgotten(e, a, execution_id))
         sim_violated("at most once", "%s runs again, first in %.8s, now in %.8s", e->key, e->epoch,
                      a->epoch);
 }
@@ -168,6 +189,7 @@ void sim_property_accepted(const char *session, const char *execution_id)
 {
     struct execution *e = execution_of(session, execution_id);
     e->accepted = true;
+    sim_property_promised(session);
     if (e->submissions == 0)
         sim_violated("accepted", "%s was accepted, and no agent has it", e->key);
 }
@@ -185,8 +207,9 @@ void sim_property_no_result(const char *session, const char *execution_id, const
 {
     const struct sim_history *h = seen.history;
     const struct execution *e = execution_of(session, execution_id);
-    bool over = e->agent && sim_wall() + SLACK_MS > e->agent->deadline_ms;
-    bool excused = life_of(session)->lost || over || h->redis_troubled || h->skewed;
+    int64_t slack_ms = h->skewed ? SKEW_MS : SLACK_MS;
+    bool over = e->agent && sim_wall() + slack_ms > e->agent->deadline_ms;
+    bool excused = (e->agent && e->agent->lost) || over || h->redis_away_ms >= e->first_ms;
     if (!excused)
         sim_violated("result", "%s of %s was accepted and is %s", execution_id, session, what);
 }
@@ -200,7 +223,8 @@ void sim_property_unanswered(const char *session)
 
 void sim_property_pod_lost(const struct sim_pod *p)
 {
-    life_of(p->name)->lost = true;
+    if (p->agent)
+        p->agent->lost = true;
 }
 
 static int64_t deadline_of(const struct sim_pod *p)
@@ -211,15 +235,45 @@ static int64_t deadline_of(const struct sim_pod *p)
     return kube_time_parse(text, &at) ? at : 0;
 }
 
+/* Its own rules say when a session ends: by then its agent has done nothing for so long. */
+static bool is_due(const struct sim_pod *p)
+{
+    struct err err;
+    const struct activity *v = &p->agent->activity;
+    const char *text =
+        json_get_text(json_at(p->object, "metadata", "annotations", NULL), "spillway.dev/spec", "");
+    struct json_t *spec = json_parse_object(slice_of(text), &err);
+    bool once = strcmp(json_get_text(spec, "cleanup", ""), "completion") == 0 && v->submitted > 0;
+    int64_t most_ms = once ? json_int(json_get(spec, "linger_ms"), 0)
+                           : json_int(json_get(spec, "idle_timeout_seconds"), 0) * 1000;
+    json_free(spec);
+    return v->quiesced && activity_idle_ms(v, sim_now()) + SLACK_MS >= most_ms;
+}
+
 void sim_property_deleted(const struct sim_pod *p)
 {
     const struct sim_agent *a = p->agent;
-    int64_t slack_ms = seen.history->skewed ? SKEW_MS : 1000;
-    if (!a || !a->process.alive || !sim_agent_runs(a) || a->forced)
+    int64_t slack_ms = seen.history->skewed ? SKEW_MS : SLACK_MS;
+    struct life *s = life_of(p->name);
+    bool in_time = sim_wall() + slack_ms < deadline_of(p);
+    if (!a || !a->process.alive || !in_time)
         return;
-    if (sim_wall() + slack_ms < deadline_of(p))
+    if (sim_agent_runs(a) && !a->forced)
         sim_violated("not cut", "the pod of %s is deleted while %d executions run", p->name,
                      a->activity.running);
+    if (a->activity.started && !s->deleted && s->promised_ms >= p->began_ms && !is_due(p))
+        sim_violated("kept", "%s epoch %.8s is ended, and nobody asked for that", p->name,
+                     p->epoch);
+}
+
+void sim_property_promised(const char *session)
+{
+    life_of(session)->promised_ms = sim_now();
+}
+
+void sim_property_delete_asked(const char *session)
+{
+    life_of(session)->deleted = true;
 }
 
 static int used_slots(const struct sim_cluster *c)
@@ -269,6 +323,31 @@ void sim_property_pod_made(const struct sim_pod *p)
     if (used > most)
         sim_violated("capacity", "%s holds %d pods on %d slots", c->name, used,
                      c->nodes * c->slots);
+}
+
+/* -- what clients are told of sessions -- */
+
+/* A gateway may hold for a while what it heard last, and what was placed without a store is found
+ * by chance. */
+static bool is_known_to_live(const struct sim_agent *a)
+{
+    const struct sim_history *h = seen.history;
+    return a->process.alive && a->activity.started && !a->activity.quiesced &&
+           a->process.stalled_until < a->made_ms && sim_now() - a->made_ms > TOLD_MS &&
+           h->redis_away_ms < a->made_ms && h->redis_lost_ms < a->made_ms;
+}
+
+void sim_property_told_over(const char *session)
+{
+    for (int i = 0; i < seen.history->site_count; i++) {
+        const struct sim_cluster *c = seen.history->sites[i]->cluster;
+        for (size_t k = 0; k < c->agent_count; k++) {
+            const struct sim_agent *a = c->agents[k];
+            if (strcmp(a->session_id, session) == 0 && is_known_to_live(a))
+                sim_violated("old end", "%s is told to be over, and lives: epoch %.8s at %s",
+                             session, a->epoch, c->name);
+        }
+    }
 }
 
 /* -- hops -- */
