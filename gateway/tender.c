@@ -40,6 +40,7 @@
 #define COPY_RETRY_MAX_MS   2000
 #define UNSCHEDULABLE_MS    3000  /* a scheduler may change its mind for so long */
 #define REFUSED_PAUSE_MS    250   /* behind an agent's refusal to end */
+#define FIRST_WORD_MS       5000  /* whose create took long: another gateway may have started it */
 #define SETUP_SILENCE_MS    15000 /* of an agent that installs packages */
 #define CHECK_AGAIN_MS      250   /* somebody else is about to place it */
 #define ENV_PATIENCE_MS     15000 /* for the creator, the only one who knows the session's env */
@@ -449,7 +450,7 @@ static bool is_setting_up(const struct tender *t)
 static bool is_start_overdue(const struct tender *t)
 {
     const struct session *s = t->s;
-    if (is_setting_up(t))
+    if (is_setting_up(t) || now_ms(t) - t->begun_ms < FIRST_WORD_MS)
         return false;
     if (!session_is_unstarted(s, t->begun_ms))
         return false;

@@ -113,13 +113,18 @@ static bool is_old_miss(const struct sim_client *c)
            memmem(c->answer.data, c->answer.len, "session_not_found", 17);
 }
 
-static void take_status(const struct sim_client *c)
+static void take_session(const struct sim_client *c, enum step_kind kind)
 {
+    if (c->status / 100 != 2)
+        return;
     struct err err;
     struct json_t *j = json_parse_object(buf_slice(&c->answer), &err);
     const char *status = json_get_text(j, "status", "");
-    if (strcmp(status, "stopped") == 0 || strcmp(status, "error") == 0)
+    bool over = strcmp(status, "stopped") == 0 || strcmp(status, "error") == 0;
+    if (kind == STATUS && over)
         sim_property_told_over(c->session);
+    if (kind != STATUS && !over && strcmp(status, "stopping") != 0)
+        sim_property_promised(c->session);
     json_free(j);
 }
 
@@ -129,10 +134,8 @@ static void take_answer(struct sim_client *c)
     char eid[64];
     sim_trace("%s: step %d answered %d %.*s", c->session, c->at, c->status,
               (int)(c->answer.len < 160 ? c->answer.len : 160), c->answer.data);
-    if ((s->kind == CREATE || s->kind == CREATE_SHORT) && c->status / 100 == 2)
-        sim_property_promised(c->session);
-    if (s->kind == STATUS && c->status == 200)
-        take_status(c);
+    if (s->kind == CREATE || s->kind == CREATE_SHORT || s->kind == STATUS)
+        take_session(c, s->kind);
     if (s->kind == EXEC && c->status / 100 == 2) {
         execution_of(c, s->run, eid);
         c->accepted[s->run] = true;
