@@ -20,6 +20,7 @@
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/small_file.h"
+#include "gateway/start_check.h"
 #include "gateway/stray_pods.h"
 #include "gateway/sweeper.h"
 #include "gateway/tender.h"
@@ -184,6 +185,7 @@ static bool leave_session(struct session *s, void *user)
     tender_free(&s->tender);
     ending_free(&s->ending);
     deadline_check_cancel(s);
+    start_check_cancel(s);
     remote_placement_free(&s->handover);
     remote_session_free(&s->remote);
     return true;

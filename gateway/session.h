@@ -22,6 +22,7 @@ struct remote_session;
 struct remote_placement;
 struct agent_call;
 struct deadline_check;
+struct start_check;
 struct session;
 
 #define SESSION_STATES(X)                                                                          \
@@ -126,6 +127,7 @@ struct session {
     int64_t untended_since_ms; /* sweeper: nobody ever tended it, first seen then; 0: not so */
     struct agent_call *probe;
     struct deadline_check *deadline_check; /* the pod is asked whether its deadline stands */
+    struct start_check *start_check;       /* … whether it did not come up */
 
     struct session_waiter waiters; /* ring */
     bool wake_planned;

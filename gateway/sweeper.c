@@ -12,6 +12,7 @@
 #include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/site_clock.h"
+#include "gateway/start_check.h"
 #include "gateway/tender.h"
 #include "router/peers.h"
 
@@ -141,7 +142,7 @@ static void look_at(struct sweeper *w, struct session *s)
     } else if (is_past_deadline(g, s) && !(can_be_asked(s) && (first_look || s->probe))) {
         ending_start(g, s, ENDING_DEADLINE);
     } else if (never_started(g, s)) {
-        ending_start(g, s, ENDING_START_FAILED);
+        start_check_start(g, s, DECISION_REASON_START_FAILED);
     } else if (can_be_asked(s)) {
         if (!s->probe && w->probes < PROBES_PER_SWEEP)
             probe(w, s);

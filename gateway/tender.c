@@ -17,10 +17,9 @@
 #include "gateway/session_table.h"
 #include "gateway/session_text.h"
 #include "gateway/site_clock.h"
+#include "gateway/start_check.h"
 #include "gateway/stray_check.h"
 #include "gateway/stray_pods.h"
-#include "gateway/watermark_view.h"
-#include "watermark/watermark_feed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +39,7 @@
 #define COPY_RETRY_MAX_MS   2000
 #define UNSCHEDULABLE_MS    3000  /* a scheduler may change its mind for so long */
 #define REFUSED_PAUSE_MS    250   /* behind an agent's refusal to end */
-#define FIRST_WORD_MS       5000  /* whose create took long: another gateway may have started it */
+#define FIRST_WORD_MS       5000  /* of an agent: another gateway may have started it */
 #define SETUP_SILENCE_MS    15000 /* of an agent that installs packages */
 #define CHECK_AGAIN_MS      250   /* somebody else is about to place it */
 #define ENV_PATIENCE_MS     15000 /* for the creator, the only one who knows the session's env */
@@ -450,7 +449,8 @@ static bool is_setting_up(const struct tender *t)
 static bool is_start_overdue(const struct tender *t)
 {
     const struct session *s = t->s;
-    if (is_setting_up(t) || now_ms(t) - t->begun_ms < FIRST_WORD_MS)
+    int64_t since_ms = s->pod_ready_ms > t->begun_ms ? s->pod_ready_ms : t->begun_ms;
+    if (is_setting_up(t) || now_ms(t) - since_ms < FIRST_WORD_MS)
         return false;
     if (!session_is_unstarted(s, t->begun_ms))
         return false;
@@ -483,16 +483,6 @@ static bool must_wait(const struct tender *t, const char *word)
     return cause_of(word) != ENDING_DEADLINE && (was_just_refused(t) || !t->s->pod_ready);
 }
 
-/* Two gateways that took the last slot at once are no news to the watermark: it counts the pod that
- * waits. But where it sees room and the scheduler none, the scheduler knows better. */
-static void note_refusal(struct gateway *g)
-{
-    struct watermark_view w;
-    watermark_view_take(g, &w);
-    if (w.local.slots > 0)
-        watermark_feed_refused(g->feed);
-}
-
 /* Ends the session when one of its rules says so; the tender is gone then. */
 static void check_due(struct tender *t)
 {
@@ -505,14 +495,13 @@ static void check_due(struct tender *t)
         timer_start(t->g->world, t->due_timer, DEADLINE_AGAIN_MS, 0);
     } else if (word) {
         ending_start(t->g, t->s, cause_of(word));
-    } else if (is_unschedulable(t)) {
-        note_refusal(t->g);
-        if (!remote_placement_move(t->g, t->s, DECISION_REASON_UNSCHEDULABLE))
-            ending_start(t->g, t->s, ENDING_UNSCHEDULABLE);
-    } else if (is_start_overdue(t)) {
-        if (!remote_placement_move(t->g, t->s, DECISION_REASON_START_FAILED))
-            ending_start(t->g, t->s, ENDING_START_FAILED);
+    } else if (is_start_overdue(t) && t->s->pod_ready) {
+        ending_start(t->g, t->s, ENDING_START_FAILED); /* its agent does not answer */
     } else {
+        if (is_unschedulable(t))
+            start_check_start(t->g, t->s, DECISION_REASON_UNSCHEDULABLE);
+        else if (is_start_overdue(t))
+            start_check_start(t->g, t->s, DECISION_REASON_START_FAILED);
         int64_t look_ms = session_is_started(t->s) || in_ms < 1000 ? in_ms : 1000;
         timer_start(t->g->world, t->due_timer, look_ms > 1 ? look_ms : 1, 0);
     }
