@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #define REDIS_AGAIN_MS 5000
+#define LONG_STALL_MS  1000
 
 enum kind {
     KILL_GATEWAY,
@@ -68,8 +69,11 @@ static void stall_gateway(void)
 {
     struct sim_site *s = a_site();
     struct sim_gateway *n = &s->gateways[sim_between(0, s->gateway_count - 1)];
-    if (sim_gateway_lives(n))
-        stall(n->process, sim_between(50, sim_chance(300) ? 15000 : 1500));
+    int64_t for_ms = sim_between(50, sim_chance(300) ? 15000 : 1500);
+    if (!sim_gateway_lives(n))
+        return;
+    faults.h->stood_still |= for_ms > LONG_STALL_MS;
+    stall(n->process, for_ms);
 }
 
 /* -- Redis -- */

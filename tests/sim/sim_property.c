@@ -42,7 +42,7 @@ struct life {
     const struct sim_agent *used[USED_PODS]; /* incarnations that took an execution */
     int used_count;
     int64_t promised_ms; /* when a client was told last that it has it; 0: never */
-    bool deleted;        /* a client asked for that */
+    int64_t deleted_ms;  /* when a client asked for that last; 0: never */
     UT_hash_handle hh;
 };
 
@@ -258,10 +258,12 @@ void sim_property_deleted(const struct sim_pod *p)
     bool in_time = sim_wall() + slack_ms < deadline_of(p);
     if (!a || !a->process.alive || !in_time)
         return;
+    if (s->deleted_ms >= p->began_ms) /* the agent may not have heard of it: it stalls */
+        return;
     if (sim_agent_runs(a) && !a->forced)
         sim_violated("not cut", "the pod of %s is deleted while %d executions run", p->name,
                      a->activity.running);
-    if (a->activity.started && !s->deleted && s->promised_ms >= p->began_ms && !is_due(p))
+    if (a->activity.started && s->promised_ms >= p->began_ms && !is_due(p))
         sim_violated("kept", "%s epoch %.8s is ended, and nobody asked for that", p->name,
                      p->epoch);
 }
@@ -273,7 +275,7 @@ void sim_property_promised(const char *session)
 
 void sim_property_delete_asked(const char *session)
 {
-    life_of(session)->deleted = true;
+    life_of(session)->deleted_ms = sim_now();
 }
 
 static int used_slots(const struct sim_cluster *c)
@@ -316,8 +318,10 @@ void sim_property_pod_made(const struct sim_pod *p)
     }
     /* With a view that is later than a reservation lasts behind its pod each gateway may take one
      * slot that another takes too; without a store its share, which those that have one do not see
-     * at once. */
+     * at once; behind a long stall whatever it saw before. */
     int share = h->redis_troubled && most / gateways > 1 ? most / gateways : 1;
+    if (h->stood_still)
+        share = most;
     if (h->redis_troubled || h->late_views)
         most += (lives - 1) * share;
     if (used > most)
