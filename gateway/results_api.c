@@ -118,17 +118,16 @@ static void sandbox_silent(struct request *r)
     request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
 }
 
-/* Of a session whose agent this gateway has not heard. */
-static void result_of_unheard(struct request *r)
+/* Of a session that nothing was submitted to, as far as this gateway knows; in an earlier one of
+ * this id there may have been. */
+static void result_of_unstarted(struct request *r)
 {
     const struct session *s = r->s;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
-    if (is_going(s) || s->spec.again) /* or of an earlier session of this id */
-        result_reply_stored(r, r->execution_id, &r->query, result_missing);
-    else if (is_unheard(s))
+    if (is_unheard(s) && !s->spec.again)
         sandbox_silent(r);
     else
-        no_such_execution(r);
+        result_reply_stored(r, r->execution_id, &r->query, result_missing);
 }
 
 /* It ended while the call waited: what is left of it answers. */
@@ -148,7 +147,7 @@ static void result_of_living(struct request *r)
     } else if (session_is_started(s) && !session_is_over(s)) {
         result_of_started(r);
     } else if (*q->execution_id) {
-        result_of_unheard(r);
+        result_of_unstarted(r);
     } else if (r->timed_out || q->wait_s == 0 || session_is_over(s)) {
         result_reply_pending(r, q);
     } else {

@@ -58,10 +58,12 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
     return s;
 }
 
-/* A pod that ended before it was ready may do better elsewhere; whoever made it sees to that. */
+/* A pod that ended before it was ready may do better elsewhere; whoever made it sees to that. In
+ * one that ran another gateway may have submitted code, if this one was late. */
 static void see_over(struct gateway *g, struct session *s)
 {
-    if (session_is_started(s) || !remote_placement_move(g, s, DECISION_REASON_START_FAILED)) {
+    bool began = s->pod_ran || session_is_started(s);
+    if (began || !remote_placement_move(g, s, DECISION_REASON_START_FAILED)) {
         if (!remote_placement_may_come(g, s))
             ending_start(g, s, ENDING_POD_OVER);
     }
