@@ -7,6 +7,7 @@
 #include "clusters/kube_object.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
+#include "gateway/session_table.h"
 #include "gateway/tombstone.h"
 #include "router/remote.h"
 #include "router/result_store.h"
@@ -23,6 +24,7 @@ struct stray_check {
     struct session *s; /* referenced */
     int waiting;       /* answers of the store */
     bool routed, outlived;
+    bool early; /* Redis is just back: the record may be still to be written */
     struct route_record record;
     struct remote_call *call;
     bool cancelled;
@@ -120,6 +122,8 @@ static void judge(struct stray_check *c)
         c->outlived |= may_be_outlived(c->s);
     if (c->outlived) /* unless whoever made it is just about to start it */
         end(c, is_old(c) ? STRAY_CHECK_YES : STRAY_CHECK_UNSETTLED);
+    else if (!remote && c->early)
+        end(c, STRAY_CHECK_UNSETTLED);
     else if (!remote || ended)
         end(c, STRAY_CHECK_NO);
     else if (c->record.state == ROUTE_PENDING)
@@ -138,12 +142,27 @@ static void took_answer(struct stray_check *c)
         judge(c);
 }
 
+/* Without Redis, or before it was told, this gateway may know by itself where the session is. */
+static bool remembers(const struct stray_check *c, struct route_record *out)
+{
+    const struct session *known = session_table_get(c->g->sessions, c->s->id);
+    if (!known || !known->remote || strcmp(known->epoch, c->s->epoch) == 0)
+        return false;
+    *out = (struct route_record){.state = ROUTE_ACTIVE};
+    snprintf(out->site, sizeof(out->site), "%s", known->site);
+    snprintf(out->epoch, sizeof(out->epoch), "%s", known->epoch);
+    snprintf(out->tenant, sizeof(out->tenant), "%s", known->tenant);
+    return true;
+}
+
 static void on_record(const struct route_answer *a, const struct err *err, void *user)
 {
     struct stray_check *c = user;
-    c->routed = !err && a->found && strcmp(a->record.epoch, c->s->epoch) != 0;
-    if (c->routed)
+    bool found = !err && a->found;
+    if (found)
         c->record = a->record;
+    c->routed = found ? strcmp(a->record.epoch, c->s->epoch) != 0 : remembers(c, &c->record);
+    c->early = !err && !found && a->complete && !a->sure && !c->s->placed_here;
     took_answer(c);
 }
 

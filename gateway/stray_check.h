@@ -20,7 +20,7 @@ struct stray_check;
 enum stray_check_verdict {
     STRAY_CHECK_NO,       /* nothing is known against it (Redis may not have answered) */
     STRAY_CHECK_YES,      /* its session lives at another site, or has lived since it was decided */
-    STRAY_CHECK_UNSETTLED /* somebody is about to place it: ask again */
+    STRAY_CHECK_UNSETTLED /* somebody is about to place it, or to say where it is: ask again */
 };
 typedef void stray_check_f(enum stray_check_verdict v, void *user);
 
