@@ -20,11 +20,18 @@ static bool is_ours(const struct kube_pod *pod)
     return pod && session_id_is_label(slice_of(pod->marks.session_id)) && *pod->marks.epoch;
 }
 
+/* A create that was carried out twice makes two pods of one epoch, one behind the other. */
+static bool is_of(const struct kube_pod *pod, const struct session *s)
+{
+    return strcmp(s->epoch, pod->marks.epoch) == 0 &&
+           (!*s->pod_uid || strcmp(s->pod_uid, pod->uid) == 0);
+}
+
 static void on_gone(struct gateway *g, const struct kube_pod *pod)
 {
     struct session *s = session_table_get(g->sessions, pod->marks.session_id);
     /* A session that waits for its own pod meanwhile has another epoch, or an answer to come. */
-    if (!s || strcmp(s->epoch, pod->marks.epoch) != 0 || session_state(s) == SESSION_PENDING)
+    if (!s || !is_of(pod, s) || session_state(s) == SESSION_PENDING)
         return;
     upstream_forget(g->agents, &s->agent);
     s->pod_gone = true;
@@ -39,11 +46,11 @@ static void on_gone(struct gateway *g, const struct kube_pod *pod)
 static struct session *find_or_make(struct gateway *g, const struct kube_pod *pod)
 {
     struct session *s = session_table_get(g->sessions, pod->marks.session_id);
-    if (s && strcmp(s->epoch, pod->marks.epoch) == 0)
+    if (s && is_of(pod, s))
         return s;
     if (s && session_state(s) == SESSION_PENDING)
         return NULL; /* its placement will meet this pod by itself */
-    if (s && s->remote) {
+    if (s && (s->remote || strcmp(s->epoch, pod->marks.epoch) == 0)) {
         if (!pod->terminating)
             stray_pods_look(g, pod);
         return NULL;
@@ -89,8 +96,7 @@ static void on_seen(struct gateway *g, const struct kube_pod *pod)
 static void on_pod(const struct kube_pod *before, const struct kube_pod *after, void *user)
 {
     struct gateway *g = user;
-    bool replaced =
-        is_ours(before) && is_ours(after) && strcmp(before->marks.epoch, after->marks.epoch) != 0;
+    bool replaced = is_ours(before) && is_ours(after) && strcmp(before->uid, after->uid) != 0;
     if (is_ours(before) && (!after || replaced))
         on_gone(g, before);
     if (is_ours(after))
