@@ -45,6 +45,13 @@ static void stall(struct sim_process *p, int64_t for_ms)
     p->stalled_until = sim_now() + for_ms;
 }
 
+/* Behind it a gateway decides for a moment by what it saw before. */
+static void stall_view(struct sim_process *p, int64_t for_ms)
+{
+    faults.h->stood_still |= for_ms > LONG_STALL_MS;
+    stall(p, for_ms);
+}
+
 /* -- gateways -- */
 
 static void on_back(void *user)
@@ -69,11 +76,8 @@ static void stall_gateway(void)
 {
     struct sim_site *s = a_site();
     struct sim_gateway *n = &s->gateways[sim_between(0, s->gateway_count - 1)];
-    int64_t for_ms = sim_between(50, sim_chance(300) ? 15000 : 1500);
-    if (!sim_gateway_lives(n))
-        return;
-    faults.h->stood_still |= for_ms > LONG_STALL_MS;
-    stall(n->process, for_ms);
+    if (sim_gateway_lives(n))
+        stall_view(n->process, sim_between(50, sim_chance(300) ? 15000 : 1500));
 }
 
 /* -- Redis -- */
@@ -186,8 +190,8 @@ static void strike(enum kind kind)
         stall_gateway();
         break;
     case STALL_CLUSTER:
-        stall(&a_site()->cluster->process,
-              sim_chance(40) ? 120000 : sim_between(50, sim_chance(200) ? 30000 : 4000));
+        stall_view(&a_site()->cluster->process,
+                   sim_chance(40) ? 120000 : sim_between(50, sim_chance(200) ? 30000 : 4000));
         break;
     case RESTART_CLUSTER:
         sim_cluster_restart(a_site()->cluster);

@@ -19,7 +19,7 @@ struct sim_history {
     int64_t redis_away_ms; /* until when it was not reachable last, or may be so; 0: never */
     bool killed;           /* a gateway, with what it knew */
     bool late_views;       /* a gateway may see pods later than others do */
-    bool stood_still;      /* a gateway, for seconds */
+    bool stood_still;      /* a gateway or an API server, for seconds */
     bool unforeseen;       /* a pod was made that took a slot which nobody had kept for it */
 };
 
