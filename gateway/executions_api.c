@@ -373,6 +373,7 @@ static void exec_located(struct request *r, const struct located *where)
 {
     bool has_past = where->kind == LOCATE_ENDED || where->past ||
                     (where->kind == LOCATE_LIVING && where->session->spec.again);
+    r->of_past = where->kind == LOCATE_ENDED; /* until a session is there that takes the code */
     if (where->kind == LOCATE_FOREIGN)
         request_problemf(r, ERR_SESSION_CONFLICT, "the id is in use");
     else if (has_past && !r->has_body)

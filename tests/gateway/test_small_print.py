@@ -25,6 +25,8 @@ def test_an_ended_session_says_where_it_was(world, wait):
             assert answer.status == 200
             assert (answer.fields["Spillway-Site"], answer.fields["Spillway-Placement"]) == ("local", "local; reason=local_room"), path
         assert other.get("/s/files/list").fields["Spillway-Site"] == "local"
+        stored = other.post("/s/exec/python", {"code": "1", "execution_id": "one"})
+        assert (stored.status, stored.fields["Spillway-Site"]) == (200, "local")
     assert "Spillway-Site" not in gateway.get("/nobody/status").fields
 
 
