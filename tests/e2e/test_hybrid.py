@@ -159,6 +159,18 @@ def test_results_of_an_earlier_life_are_read_wherever_the_session_lives_by_now(s
     reads()
 
 
+@pytest.mark.parametrize("before, after", [("local", "remote"), ("remote", "local"), ("remote", "remote")])
+def test_a_new_life_is_used_at_once_wherever_it_is(sites, before, after):
+    """Whether a named run ran in the earlier life is asked of a site that may not have heard the new sandbox yet: that is waited for."""
+    session = Session(sites.client)
+    until(lambda: session.try_create(placement=before).status == 201, 60, "room for the first life", every=0.2)
+    session.run("1", execution_id="early")
+    session.end()
+    until(lambda: session.try_create(placement=after).status == 201, 60, "room for the second life", every=0.2)
+    assert session.run("2", execution_id="late")["result"] == "2"
+    assert session.status()["placement"]["kind"] == after
+
+
 # -- transparency --
 
 VARIES = ("_at", "last_execution", "_time", "_id", "_ms", "seq", "pid", "memory_rss", "detail", "name", "type", "etag")
