@@ -271,7 +271,8 @@ static void ask_consent(struct ending *e)
                       : e->cause == ENDING_UNUSED   ? 0
                                                     : e->s->spec.idle_ms;
     if (forced)
-        snprintf(body, sizeof(body), "{\"epoch\":\"%s\",\"force\":true}", e->s->epoch);
+        snprintf(body, sizeof(body), "{\"epoch\":\"%s\",\"force\":true,\"cause\":\"%s\"}",
+                 e->s->epoch, CAUSES[e->cause].word);
     else
         snprintf(body, sizeof(body), "{\"epoch\":\"%s\",\"if_idle_ms\":%lld}", e->s->epoch,
                  (long long)idle_ms);

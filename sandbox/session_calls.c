@@ -244,10 +244,12 @@ static bool answer_forced(struct http_exchange *x, void *item, bool time_up)
     return true;
 }
 
-static void force(struct http_exchange *x, struct agent *a)
+static void force(struct http_exchange *x, struct agent *a, const char *cause)
 {
+    /* The gateway's clock may be before ours: what it ends then is no cancel. */
+    bool is_due = strcmp(cause, "deadline") == 0;
     activity_force_quiesce(&a->activity);
-    agent_stop_all(a, EXECUTION_BY_CANCEL);
+    agent_stop_all(a, is_due ? EXECUTION_BY_DEADLINE : EXECUTION_BY_CANCEL);
     agent_changed(a);
     long_polls_add(a->polls, x, QUIESCE_WAIT_MS, answer_forced, NULL, a);
 }
@@ -259,7 +261,7 @@ static int quiesce(struct http_exchange *x, struct agent *a, const struct json_t
     if (rc < 0)
         return rc;
     if (json_true(json_get(body, "force"))) {
-        force(x, a);
+        force(x, a, json_get_text(body, "cause", ""));
         return 0;
     }
     int64_t idle = json_int(json_get(body, "if_idle_ms"), -1);

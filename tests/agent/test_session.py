@@ -58,11 +58,13 @@ def test_a_known_id_is_still_known_after_quiesce(fresh):
     assert fresh.call("POST", "/v1/exec/bash?wait=10", body).json["stdout"] == "once\n"
 
 
-def test_forced_quiesce_kills_what_runs(fresh):
+@pytest.mark.parametrize("cause,error", [({}, "Cancelled"), ({"cause": "deleted"}, "Cancelled"), ({"cause": "deadline"}, "DeadlineExceeded")])
+def test_forced_quiesce_kills_what_runs(fresh, cause, error):
     ids = [fresh.submit("bash", "sleep 30") for _ in range(3)]
-    r = fresh.call("POST", "/v1/quiesce", {"epoch": EPOCH, "force": True})
+    r = fresh.call("POST", "/v1/quiesce", {"epoch": EPOCH, "force": True, **cause})
     assert r.status == 200 and r.json["quiesced"] and r.json["running"] == 0
-    assert [fresh.result(f"?execution_id={i}")["status"] for i in ids] == ["killed"] * 3
+    results = [fresh.result(f"?execution_id={i}") for i in ids]
+    assert [(result["status"], result["error"]["name"]) for result in results] == [("killed", error)] * 3
 
 
 def test_tender_is_handed_over(fresh):

@@ -540,7 +540,8 @@ def test_deadline_in_the_cloud(sites):
     ended = session.wait_ended()
     assert (ended["status"], ended["reason"]) == ("stopped", "deadline")
     assert not sites.cloud_node().pods(session.id)
-    assert session.result(execution)["status"] in FINAL
+    result = session.result(execution)
+    assert (result["status"], result["error"]["name"]) == ("killed", "DeadlineExceeded")
 
 
 def test_deadline_in_a_cloud_that_nobody_reaches(sites):
