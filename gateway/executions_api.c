@@ -294,7 +294,7 @@ static void begin_session(struct request *r, bool again)
 
 static void reply_lost(struct request *r)
 {
-    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    const struct result_query whole = {.limit = RESULT_LIMIT_MAX};
     result_reply_lost(r, r->execution_id, &whole);
 }
 
@@ -348,7 +348,7 @@ static void take_fingerprint(struct request *r)
 /* At most once across incarnations: an id with a stored result is that execution. */
 static void recall_named(struct request *r)
 {
-    const struct result_query whole = {.limit = RESULT_LIMIT_DEFAULT};
+    const struct result_query whole = {.limit = RESULT_LIMIT_MAX}; /* as its agent would tell it */
     take_fingerprint(r);
     result_reply_stored(r, r->execution_id, &whole, recall_elsewhere);
 }

@@ -32,9 +32,10 @@ static void on_result(const struct remote_result *result, void *user)
 
 static void ask(struct request *r, struct remote *remote)
 {
-    char target[256];
-    snprintf(target, sizeof(target), "/api/v1/sessions/%s/result?execution_id=%s&fingerprint=%s",
-             r->id, r->execution_id, r->fingerprint);
+    char target[320];
+    snprintf(target, sizeof(target),
+             "/api/v1/sessions/%s/result?execution_id=%s&fingerprint=%s&limit=%lld", r->id,
+             r->execution_id, r->fingerprint, (long long)RESULT_LIMIT_MAX);
     const struct remote_request req = {.operation = "recall",
                                        .method = "GET",
                                        .target = target,

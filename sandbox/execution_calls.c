@@ -63,20 +63,20 @@ static void reply_result(struct http_exchange *x, const struct execution *e,
 
 /* -- one execution by its id -- */
 
-/* NULL: the exchange has ended with a problem. */
+/* NULL: the exchange has ended with a problem, `gone` where it was let go. */
 static struct execution *find_or_refuse(struct http_exchange *x, const struct agent *a,
-                                        const char *id)
+                                        const char *id, enum err_code gone)
 {
     struct execution *e = executions_find(&a->executions, id);
     if (!e && past_executions_find(&a->executions.past, id))
-        problem_replyf(x, ERR_GONE, "execution %s was stored and let go", id);
+        problem_replyf(x, gone, "execution %s was stored and let go", id);
     else if (!e)
         problem_replyf(x, ERR_EXECUTION_NOT_FOUND, "there is no execution %s", id);
     return e;
 }
 
 static struct execution *find_by_path(struct http_exchange *x, const struct http_route_match *m,
-                                      const struct agent *a)
+                                      const struct agent *a, enum err_code gone)
 {
     char id[65];
     struct slice text = m->params[0];
@@ -90,7 +90,7 @@ static struct execution *find_by_path(struct http_exchange *x, const struct http
         problem_replyf(x, ERR_INVALID_ID, "execution ids are 1 to 64 of [A-Za-z0-9._-]");
         return NULL;
     }
-    return find_or_refuse(x, a, id);
+    return find_or_refuse(x, a, id, gone);
 }
 
 /* -- waiting for a result -- */
@@ -339,7 +339,7 @@ void execution_calls_result(struct http_exchange *x, const struct http_route_mat
     }
     struct execution *e = executions_newest(&a->executions);
     if (q.execution_id[0] != '\0') {
-        e = find_or_refuse(x, a, q.execution_id);
+        e = find_or_refuse(x, a, q.execution_id, ERR_GONE);
         if (!e)
             return;
     }
@@ -386,7 +386,7 @@ void execution_calls_let_go(struct http_exchange *x, const struct http_route_mat
 
 void execution_calls_get(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
-    struct execution *e = find_by_path(x, m, agent);
+    struct execution *e = find_by_path(x, m, agent, ERR_GONE);
     if (!e)
         return;
     set_fields(x, execution_id(e), execution_status(e));
@@ -396,7 +396,7 @@ void execution_calls_get(struct http_exchange *x, const struct http_route_match 
 void execution_calls_cancel(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
-    struct execution *e = find_by_path(x, m, a);
+    struct execution *e = find_by_path(x, m, a, ERR_GONE);
     if (!e)
         return;
     bool ended = execution_is_ended(e);
@@ -438,7 +438,7 @@ void execution_calls_stdin(struct http_exchange *x, const struct http_route_matc
 {
     struct err err = {0};
     bool eof = false;
-    struct execution *e = find_by_path(x, m, agent);
+    struct execution *e = find_by_path(x, m, agent, ERR_STDIN_CLOSED);
     if (!e)
         return;
     if (http_query_bool(http_exchange_head(x)->query, "eof", &eof, &err) < 0) {
@@ -456,7 +456,7 @@ void execution_calls_stdin(struct http_exchange *x, const struct http_route_matc
 void execution_calls_record(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     const struct agent *a = agent;
-    struct execution *e = find_by_path(x, m, a);
+    struct execution *e = find_by_path(x, m, a, ERR_GONE);
     if (!e)
         return;
     if (!execution_is_ended(e)) {
@@ -479,7 +479,7 @@ void execution_calls_record(struct http_exchange *x, const struct http_route_mat
 void execution_calls_stored(struct http_exchange *x, const struct http_route_match *m, void *agent)
 {
     struct agent *a = agent;
-    struct execution *e = find_by_path(x, m, a);
+    struct execution *e = find_by_path(x, m, a, ERR_GONE);
     if (!e)
         return;
     if (!execution_is_ended(e)) {

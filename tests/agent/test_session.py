@@ -127,6 +127,7 @@ def test_stored_ones_make_room_and_their_ids_are_not_run_again(fresh):
     assert {gone[i:i + 12] for i in range(0, len(gone), 12)} == \
         {hashlib.sha256(f"n{i}".encode()).hexdigest()[:12] for i in range(70) if f"n{i}" not in kept}
     assert fresh.call("GET", "/v1/result?execution_id=n0").status == 410
+    assert fresh.call("POST", "/v1/executions/n0/stdin", b"x").json["code"] == "stdin_closed"
     r = fresh.call("POST", "/v1/exec/bash?wait=10", {"code": "echo 0", "execution_id": "n0"})
     assert r.status == 202 and r.json["status"] == "completed"
     assert fresh.call("POST", "/v1/exec/bash", {"code": "echo 1", "execution_id": "n0"}).status == 409

@@ -37,6 +37,29 @@ def test_a_cancel_of_what_had_ended_is_answered_as_one_of_what_runs(world, wait)
     assert (answer.status, answer.json) == (200, {"execution_id": "one", "status": "completed", "result": "/s/result?execution_id=one"})
 
 
+def test_a_run_repeated_after_the_end_gives_as_much_as_its_agent_did(world, wait):
+    patient = {"redis.timeout": "10s"}  # the store takes its time for a long one on a busy machine
+    gateway, another = world.gateway(**patient), world.gateway(**patient)
+    agent = world.ready(gateway, "s", cleanup="completion")
+    body = {"code": "x" * 300_000, "execution_id": "long"}
+    assert gateway.post("/s/exec/python", body).status == 202
+    wait(lambda: agent.executions["long"]["stored"], "the result to be stored")
+    gateway.delete("/s")
+    wait(lambda: gateway.get("/s/status").json["status"] == "stopped", "the end")
+    for one in (gateway, another):
+        answer = one.post("/s/exec/python", body)
+        assert answer.status == 200, answer.json["detail"]
+        assert len(answer.json["stdout"]) == 300_000
+
+
+def test_two_keys_are_none(world):
+    gateway = world.gateway()
+    for path, body in (("/s/exec/python", {"code": "1"}), ("/api/v1/sessions", {}), ("/api/run", {"language": "python", "code": "1"})):
+        answer = gateway.post(path, body, fields={"Idempotency-Key": "a", "idempotency-key": "b"})
+        assert (answer.status, answer.code) == (400, "invalid_id"), path
+    assert not world.cluster.pods
+
+
 @pytest.mark.parametrize("path", ["/favicon.ico", "/robots.txt", "/api.json", "/metrics.txt"])
 def test_a_reserved_word_with_a_suffix_is_no_id(world, path):
     gateway = world.gateway()
