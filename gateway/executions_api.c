@@ -328,7 +328,7 @@ static void recall_elsewhere(struct request *r)
     if (r->hop)
         after_recall(r);
     else
-        remote_recall_start(r, after_recall);
+        remote_recall_start(r, after_recall, proceed_again);
 }
 
 /* Parsed on the loop: what is larger is taken for the same. */

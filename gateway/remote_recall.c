@@ -3,6 +3,7 @@
 #include "base/loop.h"
 #include "gateway/remote_forward.h"
 #include "gateway/result_reply.h"
+#include "gateway/session_table.h"
 #include "gateway/store_damage.h"
 #include "http/http_reply.h"
 #include "router/remote.h"
@@ -10,7 +11,16 @@
 
 #include <stdio.h>
 
-#define CALL_MS 4000
+#define CALL_MS  4000
+#define AGAIN_MS 100
+
+/* It lives there, and its sandbox was not heard yet: no more to wait for than for its readiness. */
+static bool may_tell_soon(const struct request *r)
+{
+    const struct session *s = session_table_get(r->g->sessions, r->id);
+    return r->again_step && s && s->remote && !session_is_over(s) &&
+           world_now_ms(r->g->world) + AGAIN_MS < r->until_ms;
+}
 
 static void on_result(const struct remote_result *result, void *user)
 {
@@ -23,6 +33,8 @@ static void on_result(const struct remote_result *result, void *user)
                          r->execution_id);
     else if (result->status == 404)
         r->step(r);
+    else if (result->status == 503 && may_tell_soon(r))
+        request_sleep(r, AGAIN_MS, r->again_step);
     else
         request_problemf(r, ERR_SITE_UNREACHABLE,
                          "the site that the session ran at before does not answer, so it is not "
@@ -90,9 +102,10 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
         r->step(r);
 }
 
-void remote_recall_start(struct request *r, request_step_f *step)
+void remote_recall_start(struct request *r, request_step_f *step, request_step_f *again)
 {
     r->step = step;
+    r->again_step = again;
     if (remotes_count(r->g->remotes) == 0)
         step(r);
     else

@@ -52,14 +52,6 @@ def test_a_run_repeated_after_the_end_gives_as_much_as_its_agent_did(world, wait
         assert len(answer.json["stdout"]) == 300_000
 
 
-def test_two_keys_are_none(world):
-    gateway = world.gateway()
-    for path, body in (("/s/exec/python", {"code": "1"}), ("/api/v1/sessions", {}), ("/api/run", {"language": "python", "code": "1"})):
-        answer = gateway.post(path, body, fields={"Idempotency-Key": "a", "idempotency-key": "b"})
-        assert (answer.status, answer.code) == (400, "invalid_id"), path
-    assert not world.cluster.pods
-
-
 @pytest.mark.parametrize("path", ["/favicon.ico", "/robots.txt", "/api.json", "/metrics.txt"])
 def test_a_reserved_word_with_a_suffix_is_no_id(world, path):
     gateway = world.gateway()
