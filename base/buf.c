@@ -45,6 +45,15 @@ static bool reserve(struct buf *b, size_t len)
     return len < b->cap - b->len || grow(b, len);
 }
 
+void buf_expect(struct buf *b, size_t len)
+{
+    INVARIANT(!b->data);
+    if (len > b->max)
+        return;
+    b->data = mem_alloc(len + 1);
+    b->cap = len + 1;
+}
+
 char *buf_extend(struct buf *b, size_t len)
 {
     if (!reserve(b, len))

@@ -18,6 +18,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
+/* For an empty one: memory for so many bytes and no more, where that is known. */
+void buf_expect(struct buf *b, size_t len);
 bool buf_add(struct buf *b, const void *bytes, size_t len);
 /* As buf_add() of `len` bytes that the caller writes to where it points, at once. */
 char *buf_extend(struct buf *b, size_t len);

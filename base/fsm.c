@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define DOT_MAX_BYTES (64 * 1024)
+#define WALL_MASK     INT64_C(0x7fffffffffff) /* what a step has room for */
 
 static bool is_state(const struct fsm_table *t, int state)
 {
@@ -36,8 +37,10 @@ static void refuse(const struct fsm *m, int to)
 
 static void remember(struct fsm_history *h, int from, int to)
 {
-    h->steps[h->moves++ % FSM_HISTORY_MAX] =
-        (struct fsm_step){world_wall_ms(h->world), (uint8_t)from, (uint8_t)to};
+    struct fsm_step *step = &h->steps[h->moves++ % FSM_HISTORY_MAX];
+    step->wall_ms = world_wall_ms(h->world) & WALL_MASK;
+    step->from = (uint8_t)from;
+    step->to = (uint8_t)to;
 }
 
 const struct fsm_step *fsm_history_step(const struct fsm_history *h, unsigned i)

@@ -34,8 +34,8 @@ struct fsm_history {
     struct world *world; /* whose clock tells when */
     uint32_t moves;      /* ever; the last FSM_HISTORY_MAX of them are kept */
     struct fsm_step {
-        int64_t wall_ms;
-        uint8_t from, to;
+        int64_t wall_ms : 48; /* until the year 6429 */
+        uint64_t from : 8, to : 8;
     } steps[FSM_HISTORY_MAX];
 };
 

@@ -44,8 +44,9 @@ struct loop {
     uv_idle_t more; /* active while something deferred waits: the next poll must not block */
     struct loop_signal *signals;
     struct batch deferred;
-    struct batch spare; /* takes what comes while the deferred runs */
-    uint64_t turn_began_ns, idle_ns, worst_lag_ns;
+    struct batch spare;     /* takes what comes while the deferred runs */
+    uint64_t turn_began_ms; /* 0: none has yet */
+    uint64_t worst_lag_ms;
     bool stopped; /* stays, so that a stop before the run counts */
 };
 
@@ -151,19 +152,13 @@ static void run_deferred(struct loop *l)
         uv_idle_stop(&l->more);
 }
 
-/* What the turn took without its waiting is how late anything that arrived meanwhile was served. */
+/* From one wait's end to the next one's beginning: so late was served what arrived meanwhile. */
 static void measure_turn(struct loop *l)
 {
-    uint64_t now = uv_hrtime();
-    uint64_t idle = uv_metrics_idle_time(&l->uv);
-    if (l->turn_began_ns) {
-        uint64_t whole = now - l->turn_began_ns, waited = idle - l->idle_ns;
-        uint64_t busy = whole > waited ? whole - waited : 0;
-        if (busy > l->worst_lag_ns)
-            l->worst_lag_ns = busy;
-    }
-    l->turn_began_ns = now;
-    l->idle_ns = idle;
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t busy_ms = now_ms > l->turn_began_ms ? now_ms - l->turn_began_ms : 0;
+    if (l->turn_began_ms && busy_ms > l->worst_lag_ms)
+        l->worst_lag_ms = busy_ms;
 }
 
 /* Timers run before this point of a turn, sockets after it: both ends run what was deferred. */
@@ -176,7 +171,9 @@ static void on_before_poll(uv_prepare_t *handle)
 
 static void on_after_poll(uv_check_t *handle)
 {
-    run_deferred(container_of(handle, struct loop, after_poll));
+    struct loop *l = container_of(handle, struct loop, after_poll);
+    l->turn_began_ms = uv_now(&l->uv); /* read when the wait was over, before what it brought ran */
+    run_deferred(l);
 }
 
 static void on_more(uv_idle_t *handle)
@@ -195,8 +192,6 @@ struct loop *loop_new(void)
     l->world.ops = &REAL_WORLD;
     int failed = uv_loop_init(&l->uv);
     INVARIANT(!failed); /* no descriptors at the start of a program: nothing to go on with */
-    failed = uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME);
-    INVARIANT(!failed);
     failed = uv_async_init(&l->uv, &l->keep_alive, on_keep_alive);
     INVARIANT(!failed);
     uv_prepare_init(&l->uv, &l->before_poll);
@@ -343,7 +338,7 @@ void loop_work(struct loop *l, loop_f *work, loop_f *done, void *user)
 
 int64_t loop_take_worst_lag_ms(struct loop *l)
 {
-    int64_t worst = (int64_t)(l->worst_lag_ns / 1000000);
-    l->worst_lag_ns = 0;
+    int64_t worst = (int64_t)l->worst_lag_ms;
+    l->worst_lag_ms = 0;
     return worst;
 }

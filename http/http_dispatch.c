@@ -59,11 +59,12 @@ static void add_param(struct match *m, struct slice value)
     m->params[m->count++] = value;
 }
 
-/* A row's pattern, cut once. */
+/* A row's pattern, cut once; in front what tells most of them apart. */
 struct http_pattern {
-    struct slice parts[SEGMENTS_MAX]; /* a literal; at NULL: a parameter */
     unsigned count;
-    bool rest; /* the last one takes all that follows */
+    bool rest;                        /* the last one takes all that follows */
+    struct slice last;                /* of the parts */
+    struct slice parts[SEGMENTS_MAX]; /* a literal; at NULL: a parameter */
 };
 
 static void cut(struct http_pattern *p, const char *pattern)
@@ -75,7 +76,7 @@ static void cut(struct http_pattern *p, const char *pattern)
             p->parts[p->count] = (struct slice){pattern, (size_t)(end - pattern)};
         else
             p->rest = end[-2] == '.'; /* {name...} */
-        p->count++;
+        p->last = p->parts[p->count++];
         pattern = end;
     }
     INVARIANT(*pattern == '\0');
@@ -99,18 +100,15 @@ static bool is_same(struct slice a, struct slice b)
 /* Whether the path may fit: its length and its end tell most patterns apart. */
 static bool may_fit(const struct http_pattern *p, const struct segments *path)
 {
-    if (p->rest)
-        return path->count >= p->count;
-    struct slice last = p->parts[p->count - 1];
-    return path->count == p->count && (!last.at || is_same(last, path->at[p->count - 1]));
+    if (path->count != p->count)
+        return p->rest && path->count > p->count;
+    return !p->last.at || is_same(p->last, path->at[p->count - 1]);
 }
 
-/* Whether the path fits the pattern. */
+/* Whether the path fits a pattern that it may fit. */
 static bool fits(const struct http_pattern *p, const struct segments *path, struct match *m)
 {
     unsigned bit = 1u << 31;
-    if (!may_fit(p, path))
-        return false;
     m->count = m->score = 0;
     m->bad_segment = false;
     for (unsigned i = 0; i < p->count; i++, bit >>= 1) {
@@ -161,7 +159,7 @@ static void find_best(struct http_routes *routes, const struct segments *path, s
     struct match m;
     best->count = 0;
     for (size_t i = 0; i < routes->count; i++) {
-        if (!fits(&patterns[i], path, &m))
+        if (!may_fit(&patterns[i], path) || !fits(&patterns[i], path, &m))
             continue;
         if (best->count > 0 && m.score < best->score)
             continue;

@@ -278,7 +278,7 @@ static bool host_is_sane(struct slice host)
     for (size_t i = 0; i < host.len; i++) {
         char c = host.at[i];
         bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!word && strchr(".-_:[]%~", c) == NULL)
+        if (!word && c != '.' && c != ':' && strchr("-_[]%~", c) == NULL)
             return false;
     }
     return true;

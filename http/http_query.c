@@ -7,13 +7,16 @@ static bool find_raw(struct slice query, const char *name, struct slice *out)
 {
     const char *at = query.at;
     const char *end = query.at + query.len;
-    size_t len = strlen(name);
-    while (query.len > 0 && at < end) {
+    while (at < end) {
         const char *amp = memchr(at, '&', (size_t)(end - at));
         const char *stop = amp != NULL ? amp : end;
-        bool begins = (size_t)(stop - at) >= len && memcmp(at, name, len) == 0;
-        if (begins && (at + len == stop || at[len] == '=')) {
-            const char *value = at + len + (at + len < stop);
+        const char *left = name;
+        while (*left != '\0' && at < stop && *at == *left) {
+            at++;
+            left++;
+        }
+        if (*left == '\0' && (at == stop || *at == '=')) {
+            const char *value = at + (at < stop);
             *out = (struct slice){value, (size_t)(stop - value)};
             return true;
         }

@@ -15,9 +15,11 @@ const struct upstream_conf UPSTREAM_CONF_DEFAULT = {
     .limits = {.header_bytes = (size_t)32 * 1024, .headers = 100, .target_bytes = (size_t)8 * 1024},
 };
 
-#define QUEUE_TICK_MS ((int64_t)50)
-#define HEAD_MAX      ((size_t)64 * 1024)
-#define BODY_MAX      ((size_t)64 * 1024 * 1024)
+#define QUEUE_TICK_MS  ((int64_t)50)
+#define HEAD_MAX       ((size_t)64 * 1024)
+#define BODY_MAX       ((size_t)64 * 1024 * 1024)
+#define HOST_LINE_SIZE 80
+#define FRAMING_MAX    48 /* one field that says how long the body is */
 
 static void on_queue_tick(void *user);
 
@@ -50,18 +52,25 @@ static struct upstream_target_pool *target_find(struct upstream *u, const struct
     return found;
 }
 
+static size_t print_host_line(const struct upstream_target *t, char out[HOST_LINE_SIZE])
+{
+    bool v6 = strchr(t->host, ':') != NULL;
+    return (size_t)snprintf(out, HOST_LINE_SIZE, " HTTP/1.1\r\nHost: %s%s%s:%u\r\n", v6 ? "[" : "",
+                            t->host, v6 ? "]" : "", (unsigned)t->port);
+}
+
 static struct upstream_target_pool *target_get(struct upstream *u, const struct upstream_target *t)
 {
     struct upstream_target_pool *p = target_find(u, t);
     if (p != NULL)
         return p;
-    p = mem_alloc(sizeof(*p));
+    char host[HOST_LINE_SIZE];
+    size_t len = print_host_line(t, host);
+    p = mem_alloc(sizeof(*p) + len);
     memcpy(&p->key, t, key_len(t));
+    memcpy(p->host_line, host, len);
+    p->host_line_len = len;
     p->pool = u;
-    bool v6 = strchr(p->key.host, ':') != NULL;
-    p->host_line_len =
-        (size_t)snprintf(p->host_line, sizeof(p->host_line), " HTTP/1.1\r\nHost: %s%s%s:%u\r\n",
-                         v6 ? "[" : "", p->key.host, v6 ? "]" : "", (unsigned)p->key.port);
     HASH_ADD(hh, u->targets, key, key_len(t), p);
     return p;
 }
@@ -197,9 +206,20 @@ static void add_framing(struct upstream_call *call, const struct upstream_reques
     }
 }
 
+static size_t head_len(const struct upstream_call *call, const struct upstream_request *req)
+{
+    size_t len = strlen(http_method_text(req->method)) + 1 + req->target.len +
+                 call->target->host_line_len + 2;
+    for (unsigned i = 0; i < req->header_count; i++)
+        len += req->headers[i].name.len + req->headers[i].value.len + 4;
+    return call->idempotent ? len : len + FRAMING_MAX;
+}
+
+/* It stays as long as the call waits: long, for most. */
 static void write_head(struct upstream_call *call, const struct upstream_request *req)
 {
     INVARIANT(req->method != HTTP_METHOD_OTHER && http_text_is_clean(req->target));
+    buf_expect(&call->head, head_len(call, req));
     buf_add_text(&call->head, http_method_text(req->method));
     buf_add(&call->head, " ", 1);
     buf_add(&call->head, req->target.at, req->target.len);

@@ -29,8 +29,6 @@ extern const struct fsm_table UPSTREAM_CONN_FSM;
 struct upstream_target_pool {
     struct upstream_target key;
     struct upstream *pool;
-    char host_line[80]; /* " HTTP/1.1\r\nHost: …\r\n", the same for every call */
-    size_t host_line_len;
     struct upstream_conn *conns; /* all that are open */
     struct upstream_conn *idle;  /* the one used last first */
     struct upstream_call *queue; /* waiting for a connection, oldest first */
@@ -38,6 +36,8 @@ struct upstream_target_pool {
     unsigned queue_count;
     unsigned closing; /* closed, their handles not yet */
     UT_hash_handle hh;
+    size_t host_line_len;
+    char host_line[]; /* " HTTP/1.1\r\nHost: …\r\n", the same for every call */
 };
 
 struct upstream {
