@@ -118,7 +118,8 @@ static void send_request(struct upstream_conn *c)
                          http_out_part(call->body.data, call->body.len)};
     call->sent = true;
     c->keep = true;
-    (void)upstream_conn_send(c, parts, call->body.len > 0 ? 2 : 1, true);
+    /* A streamed body's first piece usually comes in the same turn and shares the write. */
+    (void)upstream_conn_send(c, parts, call->body.len > 0 ? 2 : 1, !call->body_open);
     buf_fini(&call->body);
     buf_init(&call->body, 0);
 }
