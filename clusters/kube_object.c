@@ -15,12 +15,6 @@ static bool text_is(const struct json_t *object, const char *key, const char *wa
     return strcmp(json_get_text(object, key, ""), wanted) == 0;
 }
 
-static void replace_text(char **at, const char *text)
-{
-    free(*at);
-    *at = mem_text(text);
-}
-
 /* -- resources -- */
 
 typedef int parse_f(const char *text, int64_t *out, struct err *err);
@@ -134,8 +128,8 @@ static void explain(struct kube_pod *p, const struct json_t *from)
 {
     if (p->reason[0] != '\0' || json_get_text(from, "reason", "")[0] == '\0')
         return;
-    replace_text(&p->reason, json_get_text(from, "reason", ""));
-    replace_text(&p->message, json_get_text(from, "message", ""));
+    p->reason = json_get_text(from, "reason", "");
+    p->message = json_get_text(from, "message", "");
 }
 
 static bool is_image_error(const char *reason)
@@ -211,7 +205,7 @@ static void read_status(struct kube_pod *p, const struct json_t *status)
     const char *reason = json_get_text(status, "reason", "");
 
     p->phase = phase_of(json_get_text(status, "phase", "Pending"));
-    p->pod_ip = text_of(status, "podIP");
+    p->pod_ip = json_get_text(status, "podIP", "");
     p->evicted = strcmp(reason, "Evicted") == 0 || strcmp(reason, "Preempting") == 0 ||
                  strcmp(reason, "NodeShutdown") == 0;
     explain(p, status);
@@ -225,35 +219,57 @@ static void read_marks(struct kube_session_marks *m, const struct json_t *metada
     struct json_t *labels = json_get(metadata, "labels");
     struct json_t *notes = json_get(metadata, "annotations");
 
-    m->session_id = text_of(labels, "spillway.dev/session");
-    m->tenant = text_of(notes, "spillway.dev/tenant");
-    m->epoch = text_of(notes, "spillway.dev/epoch");
-    m->nonce = text_of(notes, "spillway.dev/nonce");
-    m->fingerprint = text_of(notes, "spillway.dev/fingerprint");
-    m->spec_json = text_of(notes, "spillway.dev/spec");
+    m->session_id = json_get_text(labels, "spillway.dev/session", "");
+    m->tenant = json_get_text(notes, "spillway.dev/tenant", "");
+    m->epoch = json_get_text(notes, "spillway.dev/epoch", "");
+    m->nonce = json_get_text(notes, "spillway.dev/nonce", "");
+    m->fingerprint = json_get_text(notes, "spillway.dev/fingerprint", "");
+    m->spec_json = json_get_text(notes, "spillway.dev/spec", "");
     if (!kube_time_parse(json_get_text(notes, "spillway.dev/deadline", ""), &m->deadline_wall_ms))
         m->deadline_wall_ms = 0;
 }
 
-static struct kube_pod *read_pod(const struct json_t *object)
+/* Its texts are the object's. */
+static struct kube_pod read_pod(const struct json_t *object)
 {
     struct json_t *metadata = json_get(object, "metadata");
-    struct kube_pod *p = mem_alloc(sizeof(*p));
+    struct kube_pod p = {.exit_code = -1, .reason = "", .message = ""};
 
-    p->exit_code = -1;
-    p->reason = mem_text("");
-    p->message = mem_text("");
-    p->namespace_name = text_of(metadata, "namespace");
-    p->name = text_of(metadata, "name");
-    p->uid = text_of(metadata, "uid");
-    p->resource_version = text_of(metadata, "resourceVersion");
-    p->node_name = text_of(json_get(object, "spec"), "nodeName");
-    p->terminating = json_text(json_get(metadata, "deletionTimestamp")) != NULL;
-    if (!kube_time_parse(json_get_text(metadata, "creationTimestamp", ""), &p->created_wall_ms))
-        p->created_wall_ms = 0;
-    read_status(p, json_get(object, "status"));
-    read_marks(&p->marks, metadata);
+    p.namespace_name = json_get_text(metadata, "namespace", "");
+    p.name = json_get_text(metadata, "name", "");
+    p.uid = json_get_text(metadata, "uid", "");
+    p.resource_version = json_get_text(metadata, "resourceVersion", "");
+    p.node_name = json_get_text(json_get(object, "spec"), "nodeName", "");
+    p.terminating = json_text(json_get(metadata, "deletionTimestamp")) != NULL;
+    if (!kube_time_parse(json_get_text(metadata, "creationTimestamp", ""), &p.created_wall_ms))
+        p.created_wall_ms = 0;
+    read_status(&p, json_get(object, "status"));
+    read_marks(&p.marks, metadata);
     return p;
+}
+
+/* One block, with copies of its texts behind it. */
+static struct kube_pod *keep(struct kube_pod p)
+{
+    const char **const texts[] = {
+        &p.namespace_name,    &p.name,           &p.uid,         &p.resource_version,
+        &p.node_name,         &p.pod_ip,         &p.reason,      &p.message,
+        &p.marks.session_id,  &p.marks.tenant,   &p.marks.epoch, &p.marks.nonce,
+        &p.marks.fingerprint, &p.marks.spec_json};
+    size_t sizes[ARRAY_LEN(texts)], size = sizeof(p);
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        sizes[i] = strlen(*texts[i]) + 1;
+        size += sizes[i];
+    }
+    struct kube_pod *kept = mem_alloc(size);
+    char *at = (char *)(kept + 1);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        *texts[i] = memcpy(at, *texts[i], sizes[i]);
+        at += sizes[i];
+    }
+    *kept = p;
+    return kept;
 }
 
 static bool has_name(const struct json_t *object)
@@ -267,28 +283,18 @@ struct kube_pod *kube_pod_parse(const struct json_t *object, struct err *err)
         err_set(err, ERR_KUBERNETES, "a pod without metadata.name");
         return NULL;
     }
-    struct kube_pod *p = read_pod(object);
-    if (read_requests(json_get(object, "spec"), &p->requests, err) < 0) {
-        err_wrap(err, "pod %s", p->name);
-        kube_pod_free(&p);
+    struct kube_pod p = read_pod(object);
+    if (read_requests(json_get(object, "spec"), &p.requests, err) < 0) {
+        err_wrap(err, "pod %s", p.name);
+        return NULL;
     }
-    return p;
+    return keep(p);
 }
 
 void kube_pod_free(struct kube_pod **at)
 {
-    struct kube_pod *p = *at;
-
+    free(*at);
     *at = NULL;
-    if (!p)
-        return;
-    char *const texts[] = {p->namespace_name,    p->name,           p->uid,         p->node_name,
-                           p->resource_version,  p->pod_ip,         p->reason,      p->message,
-                           p->marks.session_id,  p->marks.tenant,   p->marks.epoch, p->marks.nonce,
-                           p->marks.fingerprint, p->marks.spec_json};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        free(texts[i]);
-    free(p);
 }
 
 bool kube_pod_alive(const struct kube_pod *p)

@@ -1,8 +1,8 @@
 /* kube_object.h - pods and nodes as plain data: the few fields that Spillway reads, from the API's
  * JSON. Pure.
  *
- * Ownership: kube_pod_parse() gives an object; kube_pod_free() frees it with its texts. Absent
- * texts are "". */
+ * Ownership: kube_pod_parse() gives an object that has its texts behind it, in one block: a cluster
+ * has many pods. kube_pod_free() frees it. Absent texts are "". */
 #pragma once
 #include "base/cc.h"
 #include "base/err.h"
@@ -23,22 +23,22 @@ struct kube_resources {
 /* What a session's pod says of its session (docs/agent-api.md). All "" / 0 on a pod that is not
  * ours. */
 struct kube_session_marks {
-    char *session_id;
-    char *tenant;
-    char *epoch;
-    char *nonce;
-    char *fingerprint;
-    char *spec_json;
+    const char *session_id;
+    const char *tenant;
+    const char *epoch;
+    const char *nonce;
+    const char *fingerprint;
+    const char *spec_json;
     int64_t deadline_wall_ms; /* 0: none or unreadable */
 };
 
 struct kube_pod {
-    char *namespace_name;
-    char *name;
-    char *uid;
-    char *resource_version;
-    char *node_name;
-    char *pod_ip;
+    const char *namespace_name;
+    const char *name;
+    const char *uid;
+    const char *resource_version;
+    const char *node_name;
+    const char *pod_ip;
     enum kube_phase phase;
     bool ready;         /* condition Ready is True */
     bool terminating;   /* deletionTimestamp is set */
@@ -48,9 +48,10 @@ struct kube_pod {
     bool oom_killed; /* the container was OOMKilled */
     bool evicted;
     int exit_code; /* of the terminated container, -1: none */
-    char *reason; /* of status, a waiting or terminated container, or an unmet condition: for people
-                   */
-    char *message;
+    const char
+        *reason; /* of status, a waiting or terminated container, or an unmet condition: for people
+                  */
+    const char *message;
     int64_t created_wall_ms;
     int64_t ready_wall_ms; /* lastTransitionTime of Ready, 0: not ready */
     struct kube_resources
