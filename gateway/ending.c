@@ -2,7 +2,6 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/mem.h"
 #include "clusters/kube_client.h"
 #include "clusters/kube_store.h"
@@ -564,7 +563,7 @@ static void escalate(struct ending *e, enum ending_cause cause)
 
 void ending_start(struct gateway *g, struct session *s, enum ending_cause cause)
 {
-    if (session_is_over(s))
+    if (session_is_over(s) || s->handover) /* what is on its way elsewhere ends there, or fails */
         return;
     if (s->ending) {
         escalate(s->ending, cause);

@@ -78,6 +78,26 @@ static void close_record(const struct stray_check *c)
     route_record_write(c->g->routes, c->s->id, &row, NULL, note_closed, NULL);
 }
 
+/* The session was decided before that life ended: what began behind it knows of it, or is another's
+ * beginning just now. */
+static bool was_decided_before(const struct stray_check *c, const struct json_t *view)
+{
+    int64_t ended_ms = 0;
+    const char *text = json_get_text(view, "ended_at", "");
+    return kube_time_parse(text, &ended_ms) && c->s->created_wall_ms < ended_ms;
+}
+
+static bool is_old(const struct stray_check *c)
+{
+    return world_now_ms(c->g->world) - c->s->created_ms > STARTS_MS;
+}
+
+/* Unless whoever made it is just about to start it. */
+static enum stray_check_verdict outlived_verdict(const struct stray_check *c)
+{
+    return is_old(c) ? STRAY_CHECK_YES : STRAY_CHECK_UNSETTLED;
+}
+
 static void on_asked(const struct remote_result *result, void *user)
 {
     struct stray_check *c = user;
@@ -89,10 +109,12 @@ static void on_asked(const struct remote_result *result, void *user)
         return;
     }
     bool lives = json_true(json_get(words, "living"));
+    c->outlived |=
+        may_be_outlived(c->s) && was_decided_before(c, json_at(words, "tombstone", "session", NULL));
     json_free(words);
     if (!lives)
         close_record(c);
-    end(c, lives ? STRAY_CHECK_YES : STRAY_CHECK_NO);
+    end(c, lives ? STRAY_CHECK_YES : c->outlived ? outlived_verdict(c) : STRAY_CHECK_NO);
 }
 
 static void ask_site(struct stray_check *c, struct remote *remote)
@@ -108,11 +130,6 @@ static void ask_site(struct stray_check *c, struct remote *remote)
     c->call = remote_call_start(remote, &req, on_asked, c);
 }
 
-static bool is_old(const struct stray_check *c)
-{
-    return world_now_ms(c->g->world) - c->s->created_ms > STARTS_MS;
-}
-
 static void judge(struct stray_check *c)
 {
     struct remote *remote = c->routed ? remotes_get(c->g->remotes, c->record.site) : NULL;
@@ -120,8 +137,8 @@ static void judge(struct stray_check *c)
     bool was_there = ended && route_record_has_lived(&c->record);
     if (remote && was_there)
         c->outlived |= may_be_outlived(c->s);
-    if (c->outlived) /* unless whoever made it is just about to start it */
-        end(c, is_old(c) ? STRAY_CHECK_YES : STRAY_CHECK_UNSETTLED);
+    if (c->outlived)
+        end(c, outlived_verdict(c));
     else if (!remote && c->early)
         end(c, STRAY_CHECK_UNSETTLED);
     else if (!remote || ended)
@@ -166,22 +183,14 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     took_answer(c);
 }
 
-/* The session was decided before that life ended: what began behind it knows of it, or is another's
- * beginning just now. */
-static bool was_decided_before(const struct stray_check *c, const struct tombstone *t)
-{
-    int64_t ended_ms = 0;
-    const char *text = json_get_text(t->view, "ended_at", "");
-    return kube_time_parse(text, &ended_ms) && c->s->created_wall_ms < ended_ms;
-}
-
 static void on_tombstone(const struct slice *value, const struct err *err, void *user)
 {
     struct stray_check *c = user;
     struct err bad;
     struct tombstone *t = value ? tombstone_parse(c->s->id, *value, &bad) : NULL;
     (void)err;
-    c->outlived = t && was_decided_before(c, t); /* its own, too: a create that was tried twice */
+    c->outlived =
+        t && was_decided_before(c, t->view); /* its own, too: a create that was tried twice */
     tombstone_free(&t);
     took_answer(c);
 }

@@ -92,11 +92,20 @@ static void remove_pod(struct stray *t)
 
 /* -- does it? -- */
 
+/* Its session has another pod, which is about to be over. */
+static bool is_second(const struct stray *t, const struct session *known)
+{
+    return known && !known->remote && strcmp(known->epoch, t->s->epoch) == 0 && *known->pod_uid &&
+           strcmp(known->pod_uid, t->s->pod_uid) != 0;
+}
+
 static void take_up(struct stray *t)
 {
     struct gateway *g = t->list->g;
     char id[SESSION_ID_SIZE];
     struct session *known = session_table_get(g->sessions, t->s->id);
+    if (is_second(t, known))
+        return; /* again in the next round */
     snprintf(id, sizeof(id), "%s", t->s->id);
     drop(t);
     if (known && known->remote)
