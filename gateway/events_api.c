@@ -209,6 +209,8 @@ static void of_living(struct request *r)
         result_reply_stored_as(r, eid, &q, relay, reply_record);
     else if (started)
         relay(r);
+    else if (!request_hears(r))
+        return;
     else if (*q.execution_id)
         no_such_execution(r);
     else

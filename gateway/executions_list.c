@@ -89,7 +89,7 @@ static void list_fresh(struct request *r)
         .method = HTTP_METHOD_GET, .target = "/v1/executions", .total_ms = CALL_MS};
     if (session_is_started(r->s))
         r->call = agent_call_start(r->g, r->s, &req, on_listed, r);
-    else
+    else if (request_hears(r))
         reply_page(r, NULL);
 }
 
@@ -203,7 +203,7 @@ static void relay(struct request *r)
                                     .if_unknown = r->s->spec.again ? elsewhere : NULL};
     if (session_is_started(r->s))
         agent_relay_start(r, r->s, &how);
-    else
+    else if (request_hears(r))
         reply_item(r);
 }
 

@@ -454,6 +454,14 @@ void request_fresh(struct request *r, struct session *s, request_step_f *step)
     request_wait(r, s, wait_fresh);
 }
 
+bool request_hears(struct request *r)
+{
+    if (!session_is_silent(r->s))
+        return true;
+    request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
+    return false;
+}
+
 static struct remote *site_of(const struct gateway *g, const struct located *where)
 {
     const char *site = where->kind == LOCATE_LIVING  ? where->session->site

@@ -130,6 +130,9 @@ int64_t request_exec_left_ms(const struct request *r);
 /* `step` runs once the agent's word on the session is known here: at once where it is tended, else
  * as soon as its agent answered, but at most FRESH_WAIT_MS later. r->s is the session then. */
 void request_fresh(struct request *r, struct session *s, request_step_f *step);
+/* For such a step: false when that word never came, though others may have run code there; then the
+ * request is answered: 503, for "there is nothing" would be a guess. */
+bool request_hears(struct request *r);
 /* `fn` runs with the session's place; an error is answered here. A call for a session at another
  * site is passed on as it is, and `fn` never runs. */
 void request_locate(struct request *r, request_located_f *fn);

@@ -148,6 +148,8 @@ static void result_of_living(struct request *r)
         result_of_started(r);
     } else if (*q->execution_id) {
         result_of_unstarted(r);
+    } else if (!request_hears(r)) {
+        return;
     } else if (r->timed_out || q->wait_s == 0 || session_is_over(s)) {
         result_reply_pending(r, q);
     } else {
@@ -238,6 +240,8 @@ static void stdin_fresh(struct request *r)
     char path[128], target[1024];
     struct err err;
     snprintf(path, sizeof(path), "/v1/executions/%s/stdin", r->execution_id);
+    if (!request_hears(r))
+        return;
     if (!session_is_started(r->s)) {
         no_such_execution(r);
         return;

@@ -131,6 +131,12 @@ bool session_is_unstarted(const struct session *s, int64_t since_ms)
     return !session_is_started(s) && (!s->pod_ran || s->placed_here || heard);
 }
 
+bool session_is_silent(const struct session *s)
+{
+    bool going = session_is_over(s) || session_state(s) == SESSION_STOPPING || s->pod_deleting;
+    return s->pod_ready && !s->placed_here && s->activity_seen_ms == 0 && !going;
+}
+
 bool session_is_usable(const struct session *s)
 {
     return (session_state(s) == SESSION_READY || session_state(s) == SESSION_EXECUTING) &&

@@ -164,6 +164,8 @@ bool session_is_started(const struct session *s);
 /* Known not to have begun: its pod never ran, or its agent said so since then. An agent that was
  * not heard yet may have been started by another gateway long ago. */
 bool session_is_unstarted(const struct session *s, int64_t since_ms);
+/* Others may have used it, and its agent has never answered here: what ran there is not known. */
+bool session_is_silent(const struct session *s);
 /* A pod that only is not ready just now, on a node that does not report, may run code. */
 bool session_never_was_ready(const struct session *s);
 bool session_is_remote(const struct session *s);
