@@ -145,6 +145,22 @@ def test_an_unknown_id_is_not_said_to_be_nowhere_while_one_site_is_silent(world,
     wait(lambda: gateway.get("/unknown/status").status == 404, "all sites to have been asked")
 
 
+def test_a_list_says_whose_sessions_are_missing(world, wait):
+    first = world.remote("first")
+    world.remote("second")
+    gateway = world.gateway()
+    wait_heard(world, wait, gateway)
+    for site in ("first", "second"):
+        assert create(gateway, f"at-{site}", placement=site).status == 201
+    listed = gateway.get("/api/v1/sessions").json
+    assert {item["session_id"]: item["site"] for item in listed["items"]} == {"at-first": "first", "at-second": "second"}
+    assert "incomplete" not in listed
+    first.refuse()
+    listed = gateway.get("/api/v1/sessions").json
+    assert listed["incomplete"] == ["first"] and "at-second" in [item["session_id"] for item in listed["items"]]
+    assert "incomplete" not in gateway.get("/api/v1/sessions?site=second").json
+
+
 def test_a_delete_that_a_silent_site_did_not_hear_outlives_its_gateway(world, wait):
     """Neither the gateway that took it nor its memory is needed: the next one finds the errand in Redis."""
     remote, other = world.remote("first", priority=1), world.remote("second", priority=2)
