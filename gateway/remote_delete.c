@@ -24,6 +24,7 @@ struct job {
     struct gateway *g;
     struct remote *remote;
     struct route_item what;
+    struct request *asker; /* is answered when the store has it */
     int64_t due_ms;
     bool wanted; /* by a client: nothing stands in its way */
     bool kept;   /* in memory: there is no other place for it */
@@ -68,14 +69,25 @@ static void drop(struct job *j)
     free(j);
 }
 
+static void reply(struct request *r, int status, const char *word, const char *message)
+{
+    request_reply_json(
+        r, status,
+        json_build("{s:s,s:s,s:s}", "session_id", r->id, "status", word, "message", message));
+}
+
 static void on_queued(const struct route_answer *a, const struct err *err, void *user)
 {
     struct job *j = user;
+    struct request *asker = j->asker;
     (void)a;
+    j->asker = NULL;
     if (err)
         keep(j);
     else
         free(j);
+    if (asker)
+        reply(asker, 202, "stopping", "the session ends when its site answers again");
 }
 
 static struct job *job_new(struct gateway *g, struct remote *remote, const char *id,
@@ -99,12 +111,12 @@ static void queue(struct job *j, int64_t after_ms)
                     on_queued, j);
 }
 
-/* Its record says `closing` already. */
-static void queue_wanted(struct gateway *g, struct remote *remote, const char *id,
-                         const char *epoch)
+/* Its record says `closing` already. Ends the request: what a client was told of outlives us. */
+static void queue_wanted(struct request *r, struct remote *remote, const char *epoch)
 {
-    struct job *j = job_new(g, remote, id, epoch);
+    struct job *j = job_new(r->g, remote, r->id, epoch);
     j->wanted = true;
+    j->asker = r;
     queue(j, 0);
 }
 
@@ -305,13 +317,6 @@ void remote_deletes_free(struct remote_deletes **at)
 
 /* -- a client's DELETE -- */
 
-static void reply(struct request *r, int status, const char *word, const char *message)
-{
-    request_reply_json(
-        r, status,
-        json_build("{s:s,s:s,s:s}", "session_id", r->id, "status", word, "message", message));
-}
-
 static void on_told(const struct remote_result *result, void *user)
 {
     struct request *r = user;
@@ -324,10 +329,12 @@ static void on_told(const struct remote_result *result, void *user)
     }
     if (result->status / 100 != 2 && s->remote)
         remote_session_record(s); /* in case Redis did not take it before */
-    if (result->status / 100 != 2 && remotes_get(r->g->remotes, s->site))
-        queue_wanted(r->g, remotes_get(r->g->remotes, s->site), s->id, s->epoch);
-    remote_session_want(s); /* its end is seen, and its tombstone taken */
-    reply(r, 202, "stopping", "the session is stopping");
+    remote_session_want(s);       /* its end is seen, and its tombstone taken */
+    struct remote *silent = result->status / 100 != 2 ? remotes_get(r->g->remotes, s->site) : NULL;
+    if (silent)
+        queue_wanted(r, silent, s->epoch);
+    else
+        reply(r, 202, "stopping", "the session is stopping");
 }
 
 void remote_delete_session(struct request *r, struct session *s)
@@ -371,8 +378,7 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     row.state = ROUTE_CLOSING;
     route_record_write(g->routes, u.r->id, &row, NULL, no_answer, NULL);
     record_closer_watch(g, row.site, u.r->id, row.epoch); /* no gateway may have it in memory */
-    queue_wanted(g, remote, u.r->id, row.epoch);
-    reply(u.r, 202, "stopping", "the session ends when its site answers again");
+    queue_wanted(u.r, remote, row.epoch);
 }
 
 void remote_delete_unlocated(struct request *r, const struct err *why)

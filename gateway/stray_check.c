@@ -109,8 +109,8 @@ static void on_asked(const struct remote_result *result, void *user)
         return;
     }
     bool lives = json_true(json_get(words, "living"));
-    c->outlived |=
-        may_be_outlived(c->s) && was_decided_before(c, json_at(words, "tombstone", "session", NULL));
+    c->outlived |= may_be_outlived(c->s) &&
+                   was_decided_before(c, json_at(words, "tombstone", "session", NULL));
     json_free(words);
     if (!lives)
         close_record(c);

@@ -263,7 +263,9 @@ void sim_property_deleted(const struct sim_pod *p)
     if (sim_agent_runs(a) && !a->forced)
         sim_violated("not cut", "the pod of %s is deleted while %d executions run", p->name,
                      a->activity.running);
-    if (a->activity.started && s->promised_ms >= p->began_ms && !is_due(p))
+    /* One that stood still may have been told to start by somebody who gave it up meanwhile. */
+    bool unheard = a->activity.submitted == 0 && a->process.stalled_until >= a->made_ms;
+    if (a->activity.started && s->promised_ms >= p->began_ms && !is_due(p) && !unheard)
         sim_violated("kept", "%s epoch %.8s is ended, and nobody asked for that", p->name,
                      p->epoch);
 }
