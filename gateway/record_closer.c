@@ -73,11 +73,12 @@ static void drop_end(struct end *e)
 static void on_ended(const struct route_answer *a, const struct err *err, void *user)
 {
     struct end *e = user;
-    (void)a; /* another's record stands: a later life's */
+    /* A claim may come to nothing, and be forgotten; else a later life's record stands. */
+    bool claimed = !err && a->found && a->record.state == ROUTE_PENDING;
     e->writing = false;
     if (!e->g->closer)
         free(e);
-    else if (!err)
+    else if (!err && !claimed)
         drop_end(e);
 }
 

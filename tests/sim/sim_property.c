@@ -153,18 +153,29 @@ static void check_one_pod(const struct sim_agent *a)
         s->used[s->used_count++] = a;
 }
 
-/* Across incarnations a result or a tombstone says that it ran, and a record where. The store has
- * lost that since, or there was none to tell, or none to ask when the later life was begun. */
+static const struct sim_site *site_of(const struct sim_agent *a)
+{
+    const struct sim_history *h = seen.history;
+    for (int i = 0; i < h->site_count; i++) {
+        if (h->sites[i]->cluster->place == a->process.place)
+            return h->sites[i];
+    }
+    UNREACHABLE();
+}
+
+/* Across incarnations a result or a tombstone says that it ran, and a record where, if elsewhere.
+ * The store has lost that since, or there was none to tell, or none to ask when the later life was
+ * begun. */
 static bool was_forgotten(const struct execution *e, const struct sim_agent *a,
                           const char *execution_id)
 {
     const struct sim_history *h = seen.history;
+    const struct sim_site *there = site_of(e->agent);
     char result[80];
-    bool kept = false;
     snprintf(result, sizeof(result), "x:%s", execution_id);
-    for (int i = 0; i < h->site_count; i++)
-        kept |= is_stored(h->sites[i], a->session_id, result) ||
-                is_stored(h->sites[i], a->session_id, "t");
+    bool kept = is_stored(there, a->session_id, result) || is_stored(there, a->session_id, "t");
+    if (there != site_of(a))
+        kept = kept && is_stored(h->sites[0], a->session_id, "r");
     return h->redis_lost_ms >= e->first_ms || h->redis_away_ms >= (kept ? a->made_ms : e->first_ms);
 }
 
