@@ -26,8 +26,7 @@ struct job {
     struct route_item what;
     struct request *asker; /* is answered when the store has it */
     int64_t due_ms;
-    bool wanted; /* by a client: nothing stands in its way */
-    bool kept;   /* in memory: there is no other place for it */
+    bool kept; /* in memory: there is no other place for it */
     bool busy;
     bool in_store; /* its record is being read */
 };
@@ -90,14 +89,20 @@ static void on_queued(const struct route_answer *a, const struct err *err, void 
         reply(asker, 202, "stopping", "the session ends when its site answers again");
 }
 
-static struct job *job_new(struct gateway *g, struct remote *remote, const char *id,
-                           const char *epoch)
+static struct route_item item(const char *id, const char *epoch)
+{
+    struct route_item what = {0};
+    snprintf(what.id, sizeof(what.id), "%s", id);
+    snprintf(what.epoch, sizeof(what.epoch), "%s", epoch);
+    return what;
+}
+
+static struct job *job_new(struct gateway *g, struct remote *remote, const struct route_item *what)
 {
     struct job *j = mem_alloc(sizeof(*j));
     j->g = g;
     j->remote = remote;
-    snprintf(j->what.id, sizeof(j->what.id), "%s", id);
-    snprintf(j->what.epoch, sizeof(j->what.epoch), "%s", epoch);
+    j->what = *what;
     return j;
 }
 
@@ -114,8 +119,9 @@ static void queue(struct job *j, int64_t after_ms)
 /* Its record says `closing` already. Ends the request: what a client was told of outlives us. */
 static void queue_wanted(struct request *r, struct remote *remote, const char *epoch)
 {
-    struct job *j = job_new(r->g, remote, r->id, epoch);
-    j->wanted = true;
+    struct route_item what = item(r->id, epoch);
+    what.wanted = true;
+    struct job *j = job_new(r->g, remote, &what);
     j->asker = r;
     queue(j, 0);
 }
@@ -123,7 +129,8 @@ static void queue_wanted(struct request *r, struct remote *remote, const char *e
 void remote_delete_doubtful(struct gateway *g, struct remote *remote, const char *id,
                             const char *epoch, int64_t after_ms)
 {
-    queue(job_new(g, remote, id, epoch), after_ms);
+    const struct route_item what = item(id, epoch);
+    queue(job_new(g, remote, &what), after_ms);
 }
 
 static void done(struct job *j, const char *event)
@@ -181,7 +188,7 @@ static void on_deleted(const struct remote_result *result, void *user)
     bool over = result->status == 200 || result->status == 404;
     if (over)
         close_record(j->g, &j->what);
-    if (over || (j->wanted && result->status / 100 == 2))
+    if (over || (j->what.wanted && result->status / 100 == 2))
         done(j, "remote_deleted");
     else
         again_later(j);
@@ -191,7 +198,7 @@ static void send_delete(struct job *j)
 {
     char target[128];
     snprintf(target, sizeof(target), "/internal/v1/sessions/%s%s", j->what.id,
-             j->wanted ? "" : "?unused=true");
+             j->what.wanted ? "" : "?unused=true");
     const struct remote_request req = {.operation = "delete",
                                        .method = "DELETE",
                                        .target = target,
@@ -241,7 +248,7 @@ static void on_record_of(const struct route_answer *a, const struct err *err, vo
 static void work(struct job *j)
 {
     j->busy = true;
-    if (j->wanted) {
+    if (j->what.wanted) {
         send_delete(j);
     } else {
         j->in_store = true;
@@ -261,7 +268,7 @@ static void on_taken(const struct route_item *items, size_t count, const struct 
     free(user);
     (void)err;
     for (size_t i = 0; i < count && t.g->deletes; i++)
-        work(job_new(t.g, t.remote, items[i].id, items[i].epoch));
+        work(job_new(t.g, t.remote, &items[i]));
 }
 
 static void look_at(struct remote_deletes *d, struct remote *remote)

@@ -278,9 +278,12 @@ void route_records_mark_complete(struct route_records *r, route_record_f *fn, vo
 
 /* -- queues -- */
 
+/* A member is the id, a blank, the epoch, and this where it is so. */
+static const char WANTED[] = " wanted";
+
 static struct slice print_member(char out[KEY_MAX], const struct route_item *d)
 {
-    snprintf(out, KEY_MAX, "%s %s", d->id, d->epoch);
+    snprintf(out, KEY_MAX, "%s %s%s", d->id, d->epoch, d->wanted ? WANTED : "");
     return slice_of(out);
 }
 
@@ -311,9 +314,13 @@ static bool read_item(struct route_item *out, const struct redis_value *v)
     const char *gap = v->kind == REDIS_TEXT ? memchr(v->text.at, ' ', v->text.len) : NULL;
     if (!gap)
         return false;
+    struct slice epoch = {gap + 1, (size_t)(v->text.at + v->text.len - gap - 1)};
+    const char *end = memchr(epoch.at, ' ', epoch.len);
+    out->wanted = end != NULL;
+    if (end)
+        epoch.len = (size_t)(end - epoch.at);
     snprintf(out->id, sizeof(out->id), "%.*s", (int)(gap - v->text.at), v->text.at);
-    snprintf(out->epoch, sizeof(out->epoch), "%.*s", (int)(v->text.at + v->text.len - gap - 1),
-             gap + 1);
+    snprintf(out->epoch, sizeof(out->epoch), "%.*s", SLICE_ARG(epoch));
     return *out->id && *out->epoch;
 }
 

@@ -79,6 +79,7 @@ enum route_queue {
 struct route_item {
     char id[64];
     char epoch[33];
+    bool wanted; /* a delete: by a client, so that it may end what is in use */
 };
 typedef void route_queue_f(const struct route_item *items, size_t count, const struct err *err,
                            void *user);

@@ -228,7 +228,7 @@ static void what_is_damaged_is_not_sure(void **state)
 
 static void deletes_are_leased(void **state)
 {
-    static const struct route_item ONE = {"s5", "e5"}, LATER = {"s6", "e6"};
+    static const struct route_item ONE = {"s5", "e5", true}, LATER = {"s6", "e6", false};
     struct told add = {0}, later = {0}, take = {0}, taken = {0}, back = {0}, done = {0}, none = {0};
     (void)state;
     route_queue_add(records, ROUTE_QUEUE_DELETES, "cloud", &ONE, 0, on_told, &add);
@@ -239,6 +239,7 @@ static void deletes_are_leased(void **state)
     assert_int_equal(take.count, 1);
     assert_string_equal(take.deletes[0].id, "s5");
     assert_string_equal(take.deletes[0].epoch, "e5");
+    assert_true(take.deletes[0].wanted);
     route_queue_take(records, ROUTE_QUEUE_DELETES, "cloud", 200, on_deletes, &taken);
     wait_for(&taken);
     assert_int_equal(taken.count, 0); /* somebody works on it */
