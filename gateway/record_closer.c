@@ -52,9 +52,7 @@ static void no_answer(const struct route_answer *a, const struct err *err, void 
 
 void record_closer_watch(struct gateway *g, const char *remote, const char *id, const char *epoch)
 {
-    struct route_item item = {0};
-    snprintf(item.id, sizeof(item.id), "%s", id);
-    snprintf(item.epoch, sizeof(item.epoch), "%s", epoch);
+    const struct route_item item = route_item_of(id, epoch);
     route_queue_add(g->routes, ROUTE_QUEUE_LOOKS, remote, &item, LOOK_MS, no_answer, NULL);
 }
 

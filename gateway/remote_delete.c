@@ -89,14 +89,6 @@ static void on_queued(const struct route_answer *a, const struct err *err, void 
         reply(asker, 202, "stopping", "the session ends when its site answers again");
 }
 
-static struct route_item item(const char *id, const char *epoch)
-{
-    struct route_item what = {0};
-    snprintf(what.id, sizeof(what.id), "%s", id);
-    snprintf(what.epoch, sizeof(what.epoch), "%s", epoch);
-    return what;
-}
-
 static struct job *job_new(struct gateway *g, struct remote *remote, const struct route_item *what)
 {
     struct job *j = mem_alloc(sizeof(*j));
@@ -119,7 +111,7 @@ static void queue(struct job *j, int64_t after_ms)
 /* Its record says `closing` already. Ends the request: what a client was told of outlives us. */
 static void queue_wanted(struct request *r, struct remote *remote, const char *epoch)
 {
-    struct route_item what = item(r->id, epoch);
+    struct route_item what = route_item_of(r->id, epoch);
     what.wanted = true;
     struct job *j = job_new(r->g, remote, &what);
     j->asker = r;
@@ -129,7 +121,7 @@ static void queue_wanted(struct request *r, struct remote *remote, const char *e
 void remote_delete_doubtful(struct gateway *g, struct remote *remote, const char *id,
                             const char *epoch, int64_t after_ms)
 {
-    const struct route_item what = item(id, epoch);
+    const struct route_item what = route_item_of(id, epoch);
     queue(job_new(g, remote, &what), after_ms);
 }
 

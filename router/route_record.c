@@ -281,6 +281,14 @@ void route_records_mark_complete(struct route_records *r, route_record_f *fn, vo
 /* A member is the id, a blank, the epoch, and this where it is so. */
 static const char WANTED[] = " wanted";
 
+struct route_item route_item_of(const char *id, const char *epoch)
+{
+    struct route_item item = {.wanted = false};
+    snprintf(item.id, sizeof(item.id), "%s", id);
+    snprintf(item.epoch, sizeof(item.epoch), "%s", epoch);
+    return item;
+}
+
 static struct slice print_member(char out[KEY_MAX], const struct route_item *d)
 {
     snprintf(out, KEY_MAX, "%s %s%s", d->id, d->epoch, d->wanted ? WANTED : "");

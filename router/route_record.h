@@ -81,6 +81,7 @@ struct route_item {
     char epoch[33];
     bool wanted; /* a delete: by a client, so that it may end what is in use */
 };
+struct route_item route_item_of(const char *id, const char *epoch); /* nobody's wish */
 typedef void route_queue_f(const struct route_item *items, size_t count, const struct err *err,
                            void *user);
 /* Due after so long; where it stands there already: from now on. */
