@@ -186,34 +186,31 @@ static void the_deadline_is_counted_by_the_agent(void **state)
     session_unref(s);
 }
 
+static void see_deadline(struct session *s, int64_t to_ms, int64_t now_ms)
+{
+    const struct kube_pod pod = {.namespace_name = "",
+                                 .uid = "",
+                                 .name = "",
+                                 .node_name = "",
+                                 .pod_ip = "",
+                                 .marks.deadline_wall_ms = to_ms};
+    session_see_pod(s, &pod, now_ms);
+}
+
 /* Another gateway extended it, and the agent was heard before that. */
 static void a_deadline_that_moved_moves_what_the_agent_said(void **state)
 {
     (void)state;
     struct session *s = ready_session(SESSION_CLEANUP_IDLE);
-    char empty[] = "";
-    struct kube_pod pod = {.namespace_name = empty,
-                           .uid = empty,
-                           .name = empty,
-                           .node_name = empty,
-                           .pod_ip = empty,
-                           .marks.deadline_wall_ms = s->deadline_wall_ms + 30000};
     see(s, SPOKEN, 1000);
-    session_see_pod(s, &pod, 2000);
+    see_deadline(s, s->deadline_wall_ms + 30000, 2000);
     assert_int_equal(session_left_ms(s, 1000, WALL), 90000);
     session_unref(s);
 }
 
 static int64_t left_behind_move(struct session *s, int64_t to_ms, int64_t now_ms)
 {
-    char empty[] = "";
-    struct kube_pod pod = {.namespace_name = empty,
-                           .uid = empty,
-                           .name = empty,
-                           .node_name = empty,
-                           .pod_ip = empty,
-                           .marks.deadline_wall_ms = to_ms};
-    session_see_pod(s, &pod, now_ms);
+    see_deadline(s, to_ms, now_ms);
     return session_left_ms(s, now_ms, WALL);
 }
 
