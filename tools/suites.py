@@ -14,10 +14,10 @@ def e2e_files(*names):
     return [f"test_{name}.py" for name in names]
 
 
-# These are for the suite `faults` alone: they wait for time-outs and deadlines, or `redis` and `hybrid` show most of them.
+# These are for the suite `faults` alone: they wait for time-outs and deadlines, or `redis` and `hybrid_faults` show most of them.
 SLOW_FAULTS = e2e_files(*(f"faults_{what}" for what in ("api_server", "clock", "metrics", "network", "remote", "site", "watch")))
 # These take a minute and more.
-LONG_E2E = e2e_files("hybrid", "load", "redis", "launcher_kill", "nginx", "overshoot", "faults_gateway", "packages", "launcher_stop")
+LONG_E2E = e2e_files("hybrid", "hybrid_faults", "load", "redis", "launcher_kill", "nginx", "overshoot", "faults_gateway", "packages", "launcher_stop")
 
 
 @dataclass

@@ -1,4 +1,5 @@
 """Fixtures: sites started by ./run, one of 8 and one of 64 slots, each for as long as tests use it."""
+import contextlib
 import os
 import sys
 import time
@@ -86,10 +87,9 @@ def shut_both(hybrid):
         hybrid.forget()
 
 
-@pytest.fixture(scope="module")
-def sites():
-    """Two sites: the local one with room for two, and the cloud."""
-    hybrid = Hybrid()
+@contextlib.contextmanager
+def opened(hybrid):
+    """Two sites, up and open; down behind it."""
     try:
         hybrid.start()
         hybrid.wait_open()
@@ -97,6 +97,23 @@ def sites():
         yield hybrid
     finally:
         shut_both(hybrid)
+
+
+@pytest.fixture(scope="module")
+def sites():
+    """Two sites: the local one with room for two, and the cloud."""
+    with opened(Hybrid()) as hybrid:
+        yield hybrid
+
+
+@pytest.fixture
+def emptied(sites):
+    """Behind a test: the way to the cloud is whole, and no session is left."""
+    yield
+    try:
+        sites.heal()
+    finally:
+        sites.empty()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ those that ran (a watch on the node's own API)."""
 import time
 
 import pytest
-from conftest import shut, shut_both, up
+from conftest import opened, shut, up
 from harness import problems
 from harness.background import together
 from harness.hybrid import Hybrid
@@ -97,13 +97,8 @@ def test_without_redis_hardly_any(narrow_site, record_property):
 def narrow_sites():
     hybrid = Hybrid(slots=4, gateways=3)
     hybrid.arguments += ["--cloud-slots", str(CREATES)]
-    try:
-        hybrid.start()
-        hybrid.wait_open()
-        hybrid.wait_complete()
+    with opened(hybrid):
         yield hybrid
-    finally:
-        shut_both(hybrid)
 
 
 def test_what_there_is_no_room_for_goes_to_the_cloud_and_nobody_is_refused(narrow_sites, record_property):

@@ -62,6 +62,15 @@ class Hybrid(Site):
                 self.client.delete(f"/{name}")
         until(lambda: not self.node().pods() and not self.cloud_node().pods(), 60, "no pods at both sites", every=0.1)
 
+    def cut(self):
+        """The way between the sites is down, and every gateway has noticed."""
+        self.link("down")
+        until(lambda: "closed" not in self.breakers(), 60, "all gateways know that the cloud does not answer", every=0.1)
+
+    def heal(self):
+        self.link("up")
+        until(lambda: self.breakers() == {"closed"}, 60, "all gateways reach the cloud", every=0.1)
+
     def wait_open(self):
         """Room, and the level knows it: the next session stays here."""
         def is_open():
