@@ -299,12 +299,16 @@ static void put_pod(struct kube_store *s, struct kube_pod *p, bool watched)
     replace_pod(s, e, p);
 }
 
-void kube_store_learn(struct kube_store *s, const struct json_t *pod)
+const struct kube_pod *kube_store_learn(struct kube_store *s, const struct json_t *pod)
 {
     struct kube_pod *p = kube_pod_parse(pod, NULL);
+    const char *uid = json_get_text(json_get(pod, "metadata"), "uid", "");
 
-    if (p)
-        put_pod(s, p, false);
+    if (!p)
+        return NULL;
+    put_pod(s, p, false);
+    const struct pod_entry *e = find_pod(s, json_get_text(json_get(pod, "metadata"), "name", ""));
+    return e && strcmp(e->pod->uid, uid) == 0 ? e->pod : NULL;
 }
 
 void kube_store_forget(struct kube_store *s, const char *name, const char *uid)

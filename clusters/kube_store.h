@@ -29,8 +29,9 @@ const struct kube_pod *kube_store_pod(const struct kube_store *s, const char *na
 /* By the label spillway.dev/session. */
 const struct kube_pod *kube_store_session(const struct kube_store *s, const char *session_id);
 /* Who creates, gets or deletes puts the answer in at once; older resourceVersions than what is
- * there are ignored. */
-void kube_store_learn(struct kube_store *s, const struct json_t *pod);
+ * there are ignored. Returns what is known of that pod now: the watch may have overtaken the
+ * answer. NULL: it is gone, or the answer is no pod. */
+const struct kube_pod *kube_store_learn(struct kube_store *s, const struct json_t *pod);
 void kube_store_forget(struct kube_store *s, const char *name, const char *uid);
 
 /* Grows with every change of a pod or node; never 0. What is computed from the store stays good

@@ -181,17 +181,11 @@ static void again_soon(struct placement *p)
 static void on_met(const struct kube_result *r, void *user)
 {
     struct placement *p = user;
-    struct err err;
-    struct kube_pod *pod = r->err ? NULL : kube_pod_parse(r->object, &err);
+    const struct kube_pod *pod = r->err ? NULL : kube_store_learn(p->g->store, r->object);
+    bool gone = !r->err || r->err->code == ERR_NOT_FOUND;
     if (pod) {
-        struct json_t *object = json_ref(r->object);
-        kube_store_learn(p->g->store, object);
         meet(p, pod);
-        kube_pod_free(&pod);
-        json_free(object);
-    } else if (!r->err) {
-        fail(p, &err);
-    } else if (r->err->code == ERR_NOT_FOUND && ++p->tries < TRIES_MAX) {
+    } else if (gone && ++p->tries < TRIES_MAX) {
         again_soon(
             p); /* gone meanwhile, or the create is still on its way: the name keeps it single */
     } else {

@@ -362,18 +362,16 @@ static void stay_here(struct remote_placement *p)
     session_unref(s);
 }
 
-static void meet(struct remote_placement *p, const struct json_t *object)
+static void meet(struct remote_placement *p, const struct kube_pod *pod)
 {
     struct err err;
-    struct kube_pod *pod = kube_pod_parse(object, &err);
     bool ours = pod && *pod->marks.epoch;
     if (ours && placement_meet(p->g, p->s, pod, p->adopt_any, &err) == 0)
         stay_here(p);
     else if (ours)
         fail(p, &err);
     else
-        create(p); /* a stranger's: it has nothing to do with sessions */
-    kube_pod_free(&pod);
+        create(p); /* gone meanwhile, or a stranger's: it has nothing to do with sessions */
 }
 
 static void on_looked_here(const struct kube_result *r, void *user)
@@ -381,8 +379,7 @@ static void on_looked_here(const struct kube_result *r, void *user)
     struct remote_placement *p = user;
     p->kube = NULL;
     if (!r->err) {
-        kube_store_learn(p->g->store, r->object);
-        meet(p, r->object);
+        meet(p, kube_store_learn(p->g->store, r->object));
     } else if (r->err->code == ERR_NOT_FOUND) {
         create(p);
     } else {

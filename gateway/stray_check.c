@@ -37,10 +37,12 @@ static bool may_be_elsewhere(const struct gateway *g, const struct session *s)
     return remotes_count(g->remotes) > 0 && !*s->spec.origin;
 }
 
-/* Who made it just now, or began it knowing of an earlier life, looks at what ran then. */
+/* Its own maker asks, too: a create can be carried out long after it was sent, when another
+ * gateway's session of that name has run and ended. Who began it knowing of an earlier life looks
+ * at what ran then. */
 static bool may_be_outlived(const struct session *s)
 {
-    return !s->spec.again && !s->placed_here;
+    return !s->spec.again;
 }
 
 bool stray_check_needed(const struct gateway *g, const struct session *s)

@@ -124,7 +124,7 @@ static void take_session(const struct sim_client *c, enum step_kind kind)
     if (kind == STATUS && over)
         sim_property_told_over(c->session);
     if (kind != STATUS && !over && strcmp(status, "stopping") != 0)
-        sim_property_promised(c->session);
+        sim_property_promised(c->session, json_get_text(j, "site", ""));
     json_free(j);
 }
 

@@ -41,8 +41,8 @@ struct life {
     char id[64];
     const struct sim_agent *used[USED_PODS]; /* incarnations that took an execution */
     int used_count;
-    int64_t promised_ms; /* when a client was told last that it has it; 0: never */
-    int64_t deleted_ms;  /* when a client asked for that last; 0: never */
+    int64_t promised_ms[SIM_SITES_MAX]; /* when a client was told last that it is there; 0: never */
+    int64_t deleted_ms;                 /* when a client asked for that last; 0: never */
     UT_hash_handle hh;
 };
 
@@ -135,6 +135,16 @@ static bool is_unknowable(const char *id)
     return seen.history->killed && !is_stored(seen.history->sites[0], id, "r");
 }
 
+static int site_at(int place)
+{
+    const struct sim_history *h = seen.history;
+    for (int i = 0; i < h->site_count; i++) {
+        if (h->sites[i]->cluster->place == place)
+            return i;
+    }
+    UNREACHABLE();
+}
+
 /* Two incarnations may live for a while, but what clients ask for goes to one of them. */
 static void check_one_pod(const struct sim_agent *a)
 {
@@ -153,16 +163,6 @@ static void check_one_pod(const struct sim_agent *a)
         s->used[s->used_count++] = a;
 }
 
-static const struct sim_site *site_of(const struct sim_agent *a)
-{
-    const struct sim_history *h = seen.history;
-    for (int i = 0; i < h->site_count; i++) {
-        if (h->sites[i]->cluster->place == a->process.place)
-            return h->sites[i];
-    }
-    UNREACHABLE();
-}
-
 /* Across incarnations a result or a tombstone says that it ran, and a record where, if elsewhere.
  * The store has lost that since, or there was none to tell, or none to ask when the later life was
  * begun. */
@@ -170,11 +170,12 @@ static bool was_forgotten(const struct execution *e, const struct sim_agent *a,
                           const char *execution_id)
 {
     const struct sim_history *h = seen.history;
-    const struct sim_site *there = site_of(e->agent);
+    int there = site_at(e->agent->process.place);
     char result[80];
     snprintf(result, sizeof(result), "x:%s", execution_id);
-    bool kept = is_stored(there, a->session_id, result) || is_stored(there, a->session_id, "t");
-    if (there != site_of(a))
+    bool kept = is_stored(h->sites[there], a->session_id, result) ||
+                is_stored(h->sites[there], a->session_id, "t");
+    if (there != site_at(a->process.place))
         kept = kept && is_stored(h->sites[0], a->session_id, "r");
     return h->redis_lost_ms >= e->first_ms || h->redis_away_ms >= (kept ? a->made_ms : e->first_ms);
 }
@@ -200,9 +201,9 @@ void sim_property_accepted(const char *session, const char *execution_id)
 {
     struct execution *e = execution_of(session, execution_id);
     e->accepted = true;
-    sim_property_promised(session);
     if (e->submissions == 0)
         sim_violated("accepted", "%s was accepted, and no agent has it", e->key);
+    life_of(session)->promised_ms[site_at(e->agent->process.place)] = sim_now();
 }
 
 void sim_property_result(const char *session, const char *execution_id, bool as_it_ran)
@@ -261,6 +262,20 @@ static bool is_due(const struct sim_pod *p)
     return v->quiesced && activity_idle_ms(v, sim_now()) + SLACK_MS >= most_ms;
 }
 
+/* It is at two sites, and when it was started here its record could not be asked for. */
+static bool is_one_too_many(const struct sim_pod *p)
+{
+    const struct sim_history *h = seen.history;
+    bool elsewhere = false;
+    for (int i = 0; i < h->site_count; i++) {
+        const struct sim_cluster *c = h->sites[i]->cluster;
+        const struct sim_pod *q;
+        DL_FOREACH(c->pods, q)
+        elsewhere |= c != p->cluster && strcmp(q->name, p->name) == 0 && !q->over;
+    }
+    return elsewhere && h->redis_away_ms >= p->agent->made_ms;
+}
+
 void sim_property_deleted(const struct sim_pod *p)
 {
     const struct sim_agent *a = p->agent;
@@ -276,14 +291,19 @@ void sim_property_deleted(const struct sim_pod *p)
                      a->activity.running);
     /* One that stood still may have been told to start by somebody who gave it up meanwhile. */
     bool unheard = a->activity.submitted == 0 && a->process.stalled_until >= a->made_ms;
-    if (a->activity.started && s->promised_ms >= p->began_ms && !is_due(p) && !unheard)
+    bool promised = s->promised_ms[site_at(p->cluster->place)] >= p->began_ms;
+    if (a->activity.started && promised && !is_due(p) && !unheard && !is_one_too_many(p))
         sim_violated("kept", "%s epoch %.8s is ended, and nobody asked for that", p->name,
                      p->epoch);
 }
 
-void sim_property_promised(const char *session)
+void sim_property_promised(const char *session, const char *site)
 {
-    life_of(session)->promised_ms = sim_now();
+    const struct sim_history *h = seen.history;
+    for (int i = 0; i < h->site_count; i++) {
+        if (strcmp(h->sites[i]->name, site) == 0)
+            life_of(session)->promised_ms[i] = sim_now();
+    }
 }
 
 void sim_property_delete_asked(const char *session)

@@ -25,7 +25,8 @@ void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
 void sim_property_accepted(const char *session, const char *execution_id);
 void sim_property_result(const char *session, const char *execution_id, bool as_it_ran);
 void sim_property_no_result(const char *session, const char *execution_id, const char *what);
-void sim_property_promised(const char *session); /* its create was answered: there it is */
+/* Its create was answered: there it is. */
+void sim_property_promised(const char *session, const char *site);
 void sim_property_delete_asked(const char *session);
 void sim_property_told_over(const char *session); /* to a client, just now */
 void sim_property_unanswered(const char *session);

@@ -166,12 +166,14 @@ static struct json_t *json(const char *text)
     return json_parse(slice_of(text), NULL);
 }
 
-static void learn(const char *text)
+/* The resourceVersion that is known of that pod then. */
+static const char *learn(const char *text)
 {
     struct json_t *j = json(text);
+    const struct kube_pod *known = kube_store_learn(store, j);
 
-    kube_store_learn(store, j);
     json_free(j);
+    return known ? known->resource_version : "none";
 }
 
 /* -- tests -- */
@@ -256,22 +258,23 @@ static void learning(void **state)
     assert_true(loop_wait_until(loop, is_synced, NULL, 5000));
     expect_heard(">1 ");
     uint64_t version = kube_store_version(store);
-    learn(POD("a", "1", "8", RUNNING)); /* older */
-    learn(POD("a", "1", "9", RUNNING)); /* the same */
+    assert_string_equal(learn(POD("a", "1", "8", RUNNING)), "9"); /* older */
+    assert_string_equal(learn(POD("a", "1", "9", RUNNING)), "9"); /* the same */
     assert_int_equal(kube_store_version(store), version);
-    learn(POD("a", "1", "10", RUNNING));
+    assert_string_equal(learn(POD("a", "1", "10", RUNNING)), "10");
     expect_heard("1>1 ");
     const struct kube_pod *p = kube_store_pod(store, "a");
     learn(POD("a", "2", "3", ""));    /* another object of that name */
     assert_string_equal(p->uid, "1"); /* valid until the next turn */
     expect_heard("1> >2 ");
-    learn(POD("a", "1", "12", "")); /* an answer that comes late must not bring it back */
+    /* An answer that comes late must not bring it back. */
+    assert_string_equal(learn(POD("a", "1", "12", "")), "none");
     assert_string_equal(heard, "");
     kube_store_forget(store, "a", "1");
     assert_non_null(kube_store_pod(store, "a"));
     kube_store_forget(store, "a", "2");
     expect_heard("2> ");
-    learn("{\"metadata\":{}}");
+    assert_string_equal(learn("{\"metadata\":{}}"), "none");
     assert_int_equal(kube_store_pod_count(store), 0);
     assert_true(kube_store_version(store) > version);
 }
