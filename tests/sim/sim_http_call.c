@@ -103,13 +103,18 @@ static void on_head(struct sim_call *s, const char *text, void *user)
         c->on_head(c, &c->head, c->user);
 }
 
+static void note_heard(const struct http_call *c)
+{
+    if (c->to_cluster)
+        sim_loop_process(c->caller->loop)->heard_cluster_ms = sim_now();
+}
+
 static void on_data(struct sim_call *s, struct slice piece, void *user)
 {
     struct http_call *c = user;
     bool streams = c->on_data && (c->whole_stream || c->head.status / 100 == 2);
     (void)s;
-    if (c->to_cluster)
-        sim_loop_process(c->caller->loop)->heard_cluster_ms = sim_now();
+    note_heard(c);
     if (c->cancelled)
         return;
     if (streams)
@@ -142,6 +147,7 @@ static void on_end(struct sim_call *s, void *user)
     struct err err;
     struct http_call_result r = {.retry_after_s = -1};
     (void)s;
+    note_heard(c);
     if (c->reply.overflowed) {
         err_set(&err, ERR_UPSTREAM, "the answer is longer than %zu bytes", c->reply_max);
         r.err = &err;

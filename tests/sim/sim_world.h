@@ -21,7 +21,7 @@ struct sim_process {
     int64_t stalled_until;
     int64_t wall_skew_ms;     /* its clock is wrong by so much */
     int place;                /* on the network */
-    int64_t heard_cluster_ms; /* of a gateway: when bytes of its API server came last */
+    int64_t heard_cluster_ms; /* of a gateway: when its API server was heard last */
     struct loop *loop;        /* of a gateway: what is deferred runs behind each of its events */
 };
 
