@@ -4,7 +4,9 @@
  * A handler opens a request, goes from step to step (each a function), and ends it with exactly one
  * of the request_reply…, request_problem… or request_done() calls; the request is gone then. A
  * client that goes away while the request waits ends it too. Ownership: the request owns what its
- * fields say; the exchange is ended with it. */
+ * fields say; the exchange is ended with it.
+ *
+ * Split: request.c opens, waits and ends · request_locate.c finds the session. */
 #pragma once
 #include "base/buf.h"
 #include "base/digest.h"

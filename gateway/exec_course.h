@@ -1,0 +1,11 @@
+/* exec_course.h - what becomes of code that a request brings: (1) which session is it for, (2) may
+ * it have run already, (3) is the session ready, (4) to its agent, here or at another site.
+ *
+ * The request's answer is given in any case, once, and the request is over then. */
+#pragma once
+
+struct request;
+
+/* `language`, `wait_s`, `until_ms` and what the query says are set; the body is unread, or
+ * collected by who had to look into it. */
+void exec_course_start(struct request *r);
