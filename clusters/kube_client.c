@@ -303,11 +303,14 @@ struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_don
 }
 
 struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid,
-                                  int64_t grace_s, kube_done_f *done, void *user)
+                                  const char *version, int64_t grace_s, kube_done_f *done,
+                                  void *user)
 {
     struct json_t *options =
         json_build("{s:s,s:s,s:I,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
                    "gracePeriodSeconds", (long long)grace_s, "preconditions", "uid", uid);
+    if (version)
+        json_set_text(json_get(options, "preconditions"), "resourceVersion", version);
     struct kube_call *c = call_pod(k, "DELETE", name, "application/json", options, 0, done, user);
 
     json_free(options);

@@ -65,9 +65,11 @@ struct kube_call *kube_pod_create(struct kube_client *k, const struct json_t *po
 struct kube_call *kube_pod_get(struct kube_client *k, const char *name, kube_done_f *done,
                                void *user);
 /* With preconditions.uid. 404 and a 409 on the uid are answered as errors; both mean: that
- * incarnation is gone. */
+ * incarnation is gone. With a `version` (NULL-able) only as it was then: a 409 may also mean that
+ * it has changed since (preconditions.resourceVersion). */
 struct kube_call *kube_pod_delete(struct kube_client *k, const char *name, const char *uid,
-                                  int64_t grace_s, kube_done_f *done, void *user);
+                                  const char *version, int64_t grace_s, kube_done_f *done,
+                                  void *user);
 /* Merge patch (RFC 7396). For who cannot wait as long as calls may take: total_ms, if above 0. */
 struct kube_call *kube_pod_patch(struct kube_client *k, const char *name,
                                  const struct json_t *patch, int64_t total_ms, kube_done_f *done,

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "clusters/kube_client.h"
+#include "clusters/kube_store.h"
 #include "gateway/agent_call.h"
 #include "gateway/execution_census.h"
 #include "gateway/gateway.h"
@@ -11,6 +12,7 @@
 #include "gateway/record_copy.h"
 #include "gateway/remote_placement.h"
 #include "gateway/remote_session.h"
+#include "gateway/session_sync.h"
 #include "gateway/session_table.h"
 #include "gateway/site_clock.h"
 #include "gateway/tender.h"
@@ -188,6 +190,65 @@ void ending_abandon(struct ending *e)
     session_unref(s);
 }
 
+/* -- WITHDRAW: what did not come up goes as it was seen. It may come up just now, and another
+ * gateway take it into use: then the session lives on -- */
+
+static void take_back(struct ending *e)
+{
+    struct gateway *g = e->g;
+    struct session *s = session_ref(e->s);
+    LOG(LOG_INFO, "session_came_up", KV("session", s->id));
+    ending_supersede(g, s);
+    session_sync_again(g, s->id);
+    session_unref(s);
+}
+
+static void withdrawn(struct ending *e)
+{
+    ending_go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
+}
+
+static void on_seen_again(const struct kube_result *r, void *user)
+{
+    struct ending *e = user;
+    e->kube = NULL;
+    bool gone = r->err && r->err->code == ERR_NOT_FOUND;
+    if (gone)
+        e->s->pod_gone = true;
+    else if (!r->err)
+        kube_store_learn(e->g->store, r->object); /* the session sees it */
+    if (r->err && !gone)
+        ending_retry(e);
+    else
+        step(e);
+}
+
+static void on_withdrawn(const struct kube_result *r, void *user)
+{
+    struct ending *e = user;
+    e->kube = NULL;
+    if (!r->err)
+        withdrawn(e);
+    else if (r->err->code == ERR_CONFLICT || r->err->code == ERR_NOT_FOUND)
+        e->kube = kube_pod_get(e->g->kube, e->s->pod_name, on_seen_again, e);
+    else
+        ending_retry(e);
+}
+
+static void step_withdraw(struct ending *e)
+{
+    const struct kube_pod *pod = kube_store_session(e->g->store, e->s->id);
+    if (e->s->pod_ready && e->cause == ENDING_START_FAILED)
+        take_back(e);
+    else if (e->s->pod_ready)
+        ending_go(e, ENDING_STEP_QUIESCE); /* there is somebody to ask now */
+    else if (!pod || strcmp(pod->uid, e->s->pod_uid) != 0)
+        withdrawn(e);
+    else
+        e->kube = kube_pod_delete(e->g->kube, pod->name, pod->uid, pod->resource_version,
+                                  POD_GRACE_S, on_withdrawn, e);
+}
+
 /* -- DELETE, WAIT_GONE -- */
 
 static void on_deleted(const struct kube_result *r, void *user)
@@ -214,8 +275,8 @@ static void step_delete(struct ending *e)
     if (e->s->pod_gone || !*e->s->pod_uid)
         ending_go(e, ENDING_STEP_DONE);
     else
-        e->kube =
-            kube_pod_delete(e->g->kube, e->s->pod_name, e->s->pod_uid, POD_GRACE_S, on_deleted, e);
+        e->kube = kube_pod_delete(e->g->kube, e->s->pod_name, e->s->pod_uid, NULL, POD_GRACE_S,
+                                  on_deleted, e);
 }
 
 static void step_wait_gone(struct ending *e)
@@ -229,10 +290,15 @@ static void step_wait_gone(struct ending *e)
 static void step(struct ending *e)
 {
     static void (*const WORK[])(struct ending * e) = {
-        [ENDING_STEP_QUIESCE] = ending_step_quiesce,     [ENDING_STEP_LIST] = ending_step_list,
-        [ENDING_STEP_COPY] = ending_step_copy,           [ENDING_STEP_LOOK] = ending_step_look,
-        [ENDING_STEP_TOMBSTONE] = ending_step_tombstone, [ENDING_STEP_DELETE] = step_delete,
-        [ENDING_STEP_WAIT_GONE] = step_wait_gone,        [ENDING_STEP_DONE] = close_session,
+        [ENDING_STEP_QUIESCE] = ending_step_quiesce,
+        [ENDING_STEP_LIST] = ending_step_list,
+        [ENDING_STEP_COPY] = ending_step_copy,
+        [ENDING_STEP_WITHDRAW] = step_withdraw,
+        [ENDING_STEP_LOOK] = ending_step_look,
+        [ENDING_STEP_TOMBSTONE] = ending_step_tombstone,
+        [ENDING_STEP_DELETE] = step_delete,
+        [ENDING_STEP_WAIT_GONE] = step_wait_gone,
+        [ENDING_STEP_DONE] = close_session,
     };
     timer_stop(e->g->world, e->timer);
     WORK[ending_step_now(e)](e);

@@ -3,6 +3,7 @@
  *
  *   QUIESCE → LIST → COPY → TOMBSTONE → DELETE → WAIT_GONE
  *
+ * What never was ready has no agent to ask: WITHDRAW removes the pod if it is as it was seen.
  * No pod is deleted for idle or completion before the agent has agreed; no pod is deleted before
  * its results are safe, unless the hard deadline has passed. Every step may be done by two gateways
  * at once without harm: the delete carries the pod's UID. Ownership: the ending belongs to its

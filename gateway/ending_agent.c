@@ -75,7 +75,7 @@ void ending_step_quiesce(struct ending *e)
         ending_go(e, ENDING_STEP_LOOK);
     } else if (session_never_was_ready(e->s)) {
         e->agreed = true; /* nothing can have been submitted to a pod that never was ready */
-        ending_go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
+        ending_go(e, ENDING_STEP_WITHDRAW);
     } else {
         ask_consent(e);
     }

@@ -19,10 +19,12 @@ struct tombstone;
 
 #define ENDING_STEPS(X)                                                                            \
     X(ENDING_STEP, QUIESCE,                                                                        \
-      FSM_TO(ENDING_STEP_LIST) | FSM_TO(ENDING_STEP_LOOK) | FSM_TO(ENDING_STEP_TOMBSTONE))         \
+      FSM_TO(ENDING_STEP_LIST) | FSM_TO(ENDING_STEP_LOOK) | FSM_TO(ENDING_STEP_WITHDRAW))          \
     X(ENDING_STEP, LIST,                                                                           \
       FSM_TO(ENDING_STEP_COPY) | FSM_TO(ENDING_STEP_LOOK) | FSM_TO(ENDING_STEP_TOMBSTONE))         \
     X(ENDING_STEP, COPY, FSM_TO(ENDING_STEP_TOMBSTONE) | FSM_TO(ENDING_STEP_LOOK))                 \
+    X(ENDING_STEP, WITHDRAW,                                                                       \
+      FSM_TO(ENDING_STEP_TOMBSTONE) | FSM_TO(ENDING_STEP_LOOK) | FSM_TO(ENDING_STEP_QUIESCE))      \
     X(ENDING_STEP, LOOK,                                                                           \
       FSM_TO(ENDING_STEP_TOMBSTONE) | FSM_TO(ENDING_STEP_DELETE) | FSM_TO(ENDING_STEP_DONE))       \
     X(ENDING_STEP, TOMBSTONE, FSM_TO(ENDING_STEP_DELETE) | FSM_TO(ENDING_STEP_DONE))               \

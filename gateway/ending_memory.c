@@ -15,7 +15,8 @@
 
 #include <stdio.h>
 
-#define LOST_LOOKS 3 /* looks for another gateway's tombstone before writing our own */
+#define STORE_PATIENCE_MS 15000
+#define LOST_LOOKS        3 /* looks for another gateway's tombstone before writing our own */
 
 /* -- LOOK: the pod went without us; perhaps another gateway ended it and said why -- */
 
@@ -116,18 +117,26 @@ static void after_tombstone(struct ending *e)
     ending_go(e, e->s->pod_gone ? ENDING_STEP_DONE : ENDING_STEP_DELETE);
 }
 
+/* What it lists could run twice or be lost otherwise. A pod that went by itself may have run what
+ * nobody lists; it waits for the store for a while only. */
+static bool must_be_kept(const struct ending *e)
+{
+    bool unlisted = !e->tomb->agreed && (e->s->pod_over || !session_never_was_ready(e->s));
+    bool patient = ending_now_ms(e) - e->begun_ms < STORE_PATIENCE_MS;
+    bool needed = json_count(e->tomb->executions) > 0 || (unlisted && patient);
+    return needed && !e->s->pod_gone && !ending_past_grace(e);
+}
+
 static void on_remembered(const struct slice *value, const struct err *err, void *user)
 {
     struct ending *e = user;
     (void)value;
     if (!ending_goes_on(e))
         return;
-    /* Without executions nothing can be run twice or lost: this gateway's memory will do. */
-    bool needed = json_count(e->tomb->executions) > 0 && !e->s->pod_gone;
-    if (err && needed && !ending_past_grace(e))
+    if (err && must_be_kept(e))
         ending_retry(e);
     else
-        after_tombstone(e);
+        after_tombstone(e); /* this gateway's memory will do */
 }
 
 void ending_step_tombstone(struct ending *e)

@@ -538,7 +538,8 @@ static void remove_pod(struct remote_placement *p)
         create(p);
     } else {
         p->awaits_end = true;
-        p->kube = kube_pod_delete(p->g->kube, s->pod_name, s->pod_uid, POD_GRACE_S, on_removed, p);
+        p->kube =
+            kube_pod_delete(p->g->kube, s->pod_name, s->pod_uid, NULL, POD_GRACE_S, on_removed, p);
     }
 }
 

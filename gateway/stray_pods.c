@@ -87,7 +87,8 @@ static void on_deleted(const struct kube_result *r, void *user)
 static void remove_pod(struct stray *t)
 {
     struct gateway *g = t->list->g;
-    t->call = kube_pod_delete(g->kube, t->s->pod_name, t->s->pod_uid, POD_GRACE_S, on_deleted, t);
+    t->call =
+        kube_pod_delete(g->kube, t->s->pod_name, t->s->pod_uid, NULL, POD_GRACE_S, on_deleted, t);
 }
 
 /* -- does it? -- */

@@ -82,7 +82,7 @@ static struct kube_call *start_call(struct kube_client *k, const struct json_t *
     if (strcmp(verb, "create") == 0)
         return kube_pod_create(k, body, on_done, c);
     if (strcmp(verb, "delete") == 0)
-        return kube_pod_delete(k, name, json_get_text(command, "uid", ""),
+        return kube_pod_delete(k, name, json_get_text(command, "uid", ""), NULL,
                                json_int(json_get(command, "grace"), 0), on_done, c);
     if (strcmp(verb, "patch") == 0)
         return kube_pod_patch(k, name, body, 0, on_done, c);

@@ -169,17 +169,26 @@ static struct change *change_of(struct sim_cluster *c, const struct sim_pod *p)
     return d;
 }
 
+static bool has_changed(const struct sim_pod *p, const char *version)
+{
+    const char *now = json_get_text(json_get(p->object, "metadata"), "resourceVersion", "");
+    return version && strcmp(version, now) != 0;
+}
+
 static void on_delete(struct http_exchange *x, struct slice body, const struct err *err, void *user)
 {
     struct change *d = user;
     struct sim_cluster *c = d->cluster;
     struct sim_pod *p = sim_cluster_find(c, d->name);
     struct json_t *options = err ? NULL : json_parse_object(body, NULL);
-    const char *uid = json_get_text(json_get(options, "preconditions"), "uid", "");
+    const struct json_t *expected = json_get(options, "preconditions");
+    const char *uid = json_get_text(expected, "uid", "");
     if (!p) {
         reply_status(x, 404, "pods not found");
     } else if (strcmp(uid, p->uid) != 0) {
         reply_status(x, 409, "the UID in the precondition does not match");
+    } else if (has_changed(p, json_get_text(expected, "resourceVersion", NULL))) {
+        reply_status(x, 409, "the resourceVersion in the precondition does not match");
     } else {
         sim_kubelet_stop(p, json_int(json_get(options, "gracePeriodSeconds"), 30) * 1000);
         p = sim_cluster_find(c, d->name);

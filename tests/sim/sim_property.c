@@ -128,11 +128,15 @@ static bool is_stored(const struct sim_site *site, const char *id, const char *w
     return has;
 }
 
-/* Redis lost its record, or did not answer when that should have been written, and a gateway
- * lost its memory: while the other site is silent too, nobody can tell that there is a session. */
-static bool is_unknowable(const char *id)
+/* Redis lost its record, or did not answer when that should have been written. A gateway that has
+ * lost its memory, or that looks at a pod while Redis is away, does not know of the session
+ * elsewhere.
+ */
+static bool is_unknowable(const struct sim_agent *a)
 {
-    return seen.history->killed && !is_stored(seen.history->sites[0], id, "r");
+    const struct sim_history *h = seen.history;
+    return (h->killed || h->redis_away_ms >= a->made_ms) &&
+           !is_stored(h->sites[0], a->session_id, "r");
 }
 
 static int site_at(int place)
@@ -153,8 +157,7 @@ static void check_one_pod(const struct sim_agent *a)
     for (int i = 0; i < s->used_count; i++) {
         const struct sim_agent *other = s->used[i];
         known |= other == a;
-        if (other != a && !is_unknowable(s->id) && other->process.alive &&
-            !other->activity.quiesced)
+        if (other != a && !is_unknowable(a) && other->process.alive && !other->activity.quiesced)
             sim_violated("one pod", "%s is served by %.8s and by %.8s", s->id, other->epoch,
                          a->epoch);
     }
@@ -374,16 +377,18 @@ static bool is_known_to_live(const struct sim_agent *a)
            h->redis_away_ms < a->made_ms && h->redis_lost_ms < a->made_ms;
 }
 
+/* A create that was given up may come up for nobody; it goes when it has been idle. */
 void sim_property_told_over(const char *session)
 {
+    const struct life *s = life_of(session);
     for (int i = 0; i < seen.history->site_count; i++) {
         const struct sim_cluster *c = seen.history->sites[i]->cluster;
-        for (size_t k = 0; k < c->agent_count; k++) {
-            const struct sim_agent *a = c->agents[k];
-            if (strcmp(a->session_id, session) == 0 && is_known_to_live(a))
-                sim_violated("old end", "%s is told to be over, and lives: epoch %.8s at %s",
-                             session, a->epoch, c->name);
-        }
+        const struct sim_pod *p;
+        DL_FOREACH(c->pods, p)
+        if (p->agent && strcmp(p->name, session) == 0 && is_known_to_live(p->agent) &&
+            s->promised_ms[i] >= p->began_ms)
+            sim_violated("old end", "%s is told to be over, and lives: epoch %.8s at %s", session,
+                         p->epoch, c->name);
     }
 }
 

@@ -112,11 +112,16 @@ static void the_verbs(void **state)
     wait_for(&s);
     assert_string_equal(asked, "GET /api/v1/namespaces/boxes/pods/a%2F..%2Fb ");
     s = (struct seen){0};
-    kube_pod_delete(client, "a", "u-1", 2, see, &s);
+    kube_pod_delete(client, "a", "u-1", NULL, 2, see, &s);
     wait_for(&s);
     assert_non_null(strstr(asked, "DELETE /api/v1/namespaces/boxes/pods/a {"));
     assert_non_null(strstr(asked, "\"preconditions\":{\"uid\":\"u-1\"}"));
     assert_non_null(strstr(asked, "\"gracePeriodSeconds\":2"));
+    s = (struct seen){0};
+    kube_pod_delete(client, "a", "u-1", "17", 2, see, &s);
+    wait_for(&s);
+    assert_non_null(
+        strstr(asked, "\"preconditions\":{\"uid\":\"u-1\",\"resourceVersion\":\"17\"}"));
     s = (struct seen){0};
     kube_pod_patch(client, "a", patch, 0, see, &s);
     wait_for(&s);
@@ -190,7 +195,7 @@ static void nobody_there(void **state)
 
     (void)state;
     kube_peer_fini(&peer);
-    kube_pod_delete(client, "a", "u", 2, see, &s);
+    kube_pod_delete(client, "a", "u", NULL, 2, see, &s);
     wait_for(&s);
     assert_int_equal(s.code, ERR_UNAVAILABLE);
     assert_false(s.unknown);

@@ -163,7 +163,8 @@ class Cluster:
         return 200, pod
 
     def delete(self, pod, options):
-        if options.get("preconditions", {}).get("uid", pod["metadata"]["uid"]) != pod["metadata"]["uid"]:
+        expected = options.get("preconditions", {})
+        if any(pod["metadata"][name] != value for name, value in expected.items()):
             return status(409, "Conflict")
         self.remove(pod["metadata"]["name"])
         return 200, pod
