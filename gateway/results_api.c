@@ -31,10 +31,19 @@ static void result_elsewhere(struct request *r)
     remote_recall_pass(r, no_such_execution);
 }
 
-/* Of an earlier life of the session, here: the site where it lives now does not know it. */
+static void result_located(struct request *r, const struct located *where);
+
+static void result_of_later(struct request *r)
+{
+    if (!request_locates_anew(r, result_located))
+        result_elsewhere(r);
+}
+
+/* The site where it lives now, or lived last, does not know it: it is of an earlier life, here, or
+ * of a later one. */
 static void result_kept_here(struct request *r)
 {
-    result_reply_stored(r, r->query.execution_id, &r->query, result_elsewhere);
+    result_reply_stored(r, r->query.execution_id, &r->query, result_of_later);
 }
 
 /* It ran, and its result is kept nowhere any more: that is all there is to say. */
@@ -98,7 +107,6 @@ static void result_of_started(struct request *r)
         relay_result(r);
 }
 
-static void result_located(struct request *r, const struct located *where);
 static void result_missing(struct request *r);
 
 static bool is_going(const struct session *s)
