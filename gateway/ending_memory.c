@@ -118,13 +118,15 @@ static void after_tombstone(struct ending *e)
 }
 
 /* What it lists could run twice or be lost otherwise. A pod that went by itself may have run what
- * nobody lists; it waits for the store for a while only. */
+ * nobody lists, and of a life before this one nothing else may tell: that waits for the store for a
+ * while only. */
 static bool must_be_kept(const struct ending *e)
 {
-    bool unlisted = !e->tomb->agreed && (e->s->pod_over || !session_never_was_ready(e->s));
+    const struct session *s = e->s;
+    bool listed = json_count(e->tomb->executions) > 0 && !s->pod_gone && !ending_past_grace(e);
+    bool unlisted = !e->tomb->agreed && (s->pod_over || !session_never_was_ready(s));
     bool patient = ending_now_ms(e) - e->begun_ms < STORE_PATIENCE_MS;
-    bool needed = json_count(e->tomb->executions) > 0 || (unlisted && patient);
-    return needed && !e->s->pod_gone && !ending_past_grace(e);
+    return listed || ((unlisted || s->spec.again) && patient);
 }
 
 static void on_remembered(const struct slice *value, const struct err *err, void *user)

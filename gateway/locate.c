@@ -8,6 +8,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/lookup_budget.h"
 #include "gateway/remote_lookup.h"
+#include "gateway/remote_session.h"
 #include "gateway/session_table.h"
 #include "gateway/store_damage.h"
 #include "router/remote.h"
@@ -294,9 +295,19 @@ static void close_record(const struct search *q)
     route_record_write(q->g->routes, q->id, &row, NULL, on_closed, NULL);
 }
 
+/* Whoever was found there is condemned, or was deleted, and may not know of it yet. */
+static void show_closing(const struct search *q)
+{
+    struct session *s = session_table_get(q->g->sessions, q->id);
+    if (s && s->remote && strcmp(s->epoch, q->route.epoch) == 0)
+        remote_session_close(s);
+}
+
 static void on_asked_one(const struct remote_lookup_answer *a, void *user)
 {
     struct search *q = user;
+    if (a->kind == REMOTE_LOOKUP_FOUND && q->route.state == ROUTE_CLOSING)
+        show_closing(q);
     if (a->kind == REMOTE_LOOKUP_ABSENT && q->route.state == ROUTE_ACTIVE)
         close_record(q);
     if (a->kind == REMOTE_LOOKUP_SILENT)

@@ -15,6 +15,7 @@
 #define STDIN_BODY_MAX ((int64_t)1024 * 1024)
 #define LOST_MS        1000 /* for every gateway to store what it knew of a lost session */
 #define LOST_EVERY_MS  100
+#define HEARD_MS       1500 /* for an agent to say whether it has begun */
 
 static void no_such_execution(struct request *r)
 {
@@ -108,6 +109,7 @@ static void result_of_started(struct request *r)
 }
 
 static void result_missing(struct request *r);
+static void result_of_living(struct request *r);
 
 static bool is_going(const struct session *s)
 {
@@ -115,10 +117,10 @@ static bool is_going(const struct session *s)
            s->pod_over || s->pod_gone;
 }
 
-/* The watch may be late, and the clients of another gateway have used it already. */
-static bool is_unheard(const struct session *s)
+/* The clients of another gateway may have used it already. */
+static bool is_unheard(const struct request *r, const struct session *s)
 {
-    return s->activity_seen_ms == 0 && !is_going(s);
+    return s->activity_seen_ms < r->begun_ms && !is_going(s);
 }
 
 static void sandbox_silent(struct request *r)
@@ -132,10 +134,14 @@ static void result_of_unstarted(struct request *r)
 {
     const struct session *s = r->s;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
-    if (is_unheard(s) && !s->spec.again)
-        sandbox_silent(r);
-    else
+    if (!is_unheard(r, s) || s->spec.again) {
         result_reply_stored(r, r->execution_id, &r->query, result_missing);
+    } else if (r->timed_out || !s->pod_ready) {
+        sandbox_silent(r);
+    } else {
+        r->until_ms = world_now_ms(r->g->world) + HEARD_MS;
+        request_wait(r, r->s, result_of_living);
+    }
 }
 
 /* It ended while the call waited: what is left of it answers. */
@@ -187,7 +193,7 @@ static void result_missing(struct request *r)
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
     if (t && tombstone_knows(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &r->query);
-    else if (s && is_unheard(s))
+    else if (s && is_unheard(r, s))
         sandbox_silent(r);
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);

@@ -411,7 +411,9 @@ static void on_checked(enum stray_check_verdict v, void *user)
     struct tender *t = user;
     t->check = NULL;
     t->verdict = v;
-    if (v == STRAY_CHECK_UNSETTLED)
+    if (v == STRAY_CHECK_UNSETTLED && state_of(t) == TENDER_STARTING && !t->call)
+        look_whether_started(t);
+    else if (v == STRAY_CHECK_UNSETTLED)
         call_after(t, CHECK_AGAIN_MS);
     else if (state_of(t) == TENDER_STARTING)
         begin_call(t);
