@@ -166,6 +166,15 @@ static void check_one_pod(const struct sim_agent *a)
         s->used[s->used_count++] = a;
 }
 
+static int64_t began_of(const struct sim_agent *a)
+{
+    const struct sim_pod *p;
+    DL_FOREACH(seen.history->sites[site_at(a->process.place)]->cluster->pods, p)
+    if (p->agent == a)
+        return p->began_ms;
+    return a->made_ms;
+}
+
 /* Across incarnations a result or a tombstone says that it ran, and a record where, if elsewhere.
  * The store has lost that since, or there was none to tell, or none to ask when the later life was
  * begun. */
@@ -180,7 +189,8 @@ static bool was_forgotten(const struct execution *e, const struct sim_agent *a,
                 is_stored(h->sites[there], a->session_id, "t");
     if (there != site_at(a->process.place))
         kept = kept && is_stored(h->sites[0], a->session_id, "r");
-    return h->redis_lost_ms >= e->first_ms || h->redis_away_ms >= (kept ? a->made_ms : e->first_ms);
+    return h->redis_lost_ms >= e->first_ms ||
+           h->redis_away_ms >= (kept ? began_of(a) : e->first_ms);
 }
 
 void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
