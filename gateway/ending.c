@@ -208,6 +208,16 @@ static void withdrawn(struct ending *e)
     ending_go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
 }
 
+/* What the store learns the session sees: a pod of another incarnation is the end of this one. */
+static void learn(struct ending *e, const struct json_t *pod)
+{
+    struct session *s = session_ref(e->s);
+    kube_store_learn(e->g->store, pod);
+    if (s->ending == e)
+        step(e);
+    session_unref(s);
+}
+
 static void on_seen_again(const struct kube_result *r, void *user)
 {
     struct ending *e = user;
@@ -215,12 +225,12 @@ static void on_seen_again(const struct kube_result *r, void *user)
     bool gone = r->err && r->err->code == ERR_NOT_FOUND;
     if (gone)
         e->s->pod_gone = true;
-    else if (!r->err)
-        kube_store_learn(e->g->store, r->object); /* the session sees it */
-    if (r->err && !gone)
-        ending_retry(e);
-    else
+    if (!r->err)
+        learn(e, r->object);
+    else if (gone)
         step(e);
+    else
+        ending_retry(e);
 }
 
 static void on_withdrawn(const struct kube_result *r, void *user)

@@ -156,8 +156,9 @@ static void finish(struct search *q)
 {
     struct located where;
     in_table(q->g, q->id, q->tenant, &where);
-    bool was_there = q->routed && route_record_has_lived(&q->route);
-    where.past = where.kind == LOCATE_ABSENT && was_there && q->route.state != ROUTE_PENDING;
+    bool claimed = q->route.state == ROUTE_PENDING;
+    bool was_there = claimed ? *q->route.lived : route_record_has_lived(&q->route);
+    where.past = where.kind == LOCATE_ABSENT && q->routed && was_there;
     end(q, &where, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "gateway/record_closer.h"
 #include "gateway/remote_session.h"
+#include "gateway/session_table.h"
 #include "router/remote.h"
 #include "router/route_record.h"
 
@@ -218,6 +219,13 @@ static void on_condemned(const struct route_answer *a, const struct err *err, vo
     }
 }
 
+static bool is_used_here(const struct job *j)
+{
+    const struct session *s = session_table_get(j->g->sessions, j->what.id);
+    return s && s->remote && strcmp(s->epoch, j->what.epoch) == 0 && !session_is_over(s) &&
+           session_state(s) != SESSION_STOPPING;
+}
+
 /* A create of unknown outcome may have been found, and its session be in use, since its delete was
  * queued; or be found just now, by whoever has a claim. The record is what all gateways of this
  * site agree on; while it cannot be read, or is not complete, nothing is deleted. */
@@ -225,6 +233,11 @@ static void on_record_of(const struct route_answer *a, const struct err *err, vo
 {
     struct job *j = user;
     bool known = !err && (a->found || a->sure);
+    if (j->g->deletes && is_used_here(j)) { /* a Redis that lost its record does not say so */
+        j->in_store = false;
+        done(j, "remote_delete_dropped");
+        return;
+    }
     if (known && j->g->deletes) {
         route_record_condemn(j->g->routes, j->what.id, remote_name(j->remote), j->what.epoch,
                              on_condemned, j);

@@ -82,12 +82,14 @@ static bool is_unreadable(struct request *r, const struct route_answer *a, const
     return err || a->damaged;
 }
 
-/* Of the session's last life elsewhere; NULL: it had none. */
+/* Of the session's last life elsewhere, before a claim that stands too; NULL: it had none. */
 static struct remote *site_of(const struct request *r, const struct route_answer *a)
 {
-    bool elsewhere =
-        a->found && a->record.state != ROUTE_PENDING && strcmp(a->record.tenant, r->tenant) == 0;
-    return elsewhere ? remotes_get(r->g->remotes, a->record.site) : NULL;
+    bool same = a->found && strcmp(a->record.tenant, r->tenant) == 0;
+    const char *site = !same                              ? ""
+                       : a->record.state == ROUTE_PENDING ? a->record.lived
+                                                          : a->record.site;
+    return *site ? remotes_get(r->g->remotes, site) : NULL;
 }
 
 static void on_record(const struct route_answer *a, const struct err *err, void *user)

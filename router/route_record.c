@@ -11,27 +11,43 @@
 
 static const char *const WORDS[] = {"pending", "active", "closing", "gone"};
 
-/* KEYS[1]; ARGV: state, site, epoch, tenant, fingerprint, epoch that may be replaced, life in ms.
- * Nothing: written. Else what stands in the way. */
-static const char WRITE[] =
-    "local r = redis.call('HMGET', KEYS[1], 'st', 'site', 'ep', 'tn', 'fp') "
+/* r: what stands in KEYS[1]: state, site, epoch, tenant, fingerprint; of a claim also site and
+ * epoch of a life before it, which the record says again behind the claim's time. */
+#define LOOK                                                                                       \
+    "local r = redis.call('HMGET', KEYS[1], 'st', 'site', 'ep', 'tn', 'fp', 'ls', 'le', 'un') "    \
+    "local t = redis.call('TIME') "                                                                \
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000) "                                           \
+    "if r[1] == 'pending' and now > (tonumber(r[8]) or now) then "                                 \
+    "r = {'gone', r[6], r[7], r[4], '', '', '', ''} end "
+#define PUT                                                                                        \
+    "local function put(st, site, ep, tn, fp, ls, le, un, life) "                                  \
+    "redis.call('HSET', KEYS[1], 'st', st, 'site', site, 'ep', ep, 'tn', tn, 'fp', fp, "           \
+    "'ls', ls, 'le', le, 'un', un) redis.call('PEXPIRE', KEYS[1], life) end "
+
+static const char READ[] = LOOK "return r";
+
+/* ARGV: state, site, epoch, tenant, fingerprint, epoch that may be replaced, life of that in ms,
+ * of a record that is gone. Nothing: written. Else what stands in the way. */
+static const char WRITE[] = LOOK PUT
     "local rank = {pending = 1, active = 2, closing = 3, gone = 4} "
     "if r[1] then "
     "if r[3] == ARGV[3] then if rank[r[1]] > rank[ARGV[1]] then return r end "
     "elseif r[1] == 'gone' then if r[4] ~= ARGV[4] then return r end "
     "elseif r[1] ~= 'pending' or (r[3] ~= ARGV[6] and ARGV[1] ~= 'active') then return r end end "
-    "redis.call('HSET', KEYS[1], 'st', ARGV[1], 'site', ARGV[2], 'ep', ARGV[3], 'tn', ARGV[4], "
-    "'fp', ARGV[5]) "
-    "redis.call('PEXPIRE', KEYS[1], ARGV[7]) "
+    "local st, site, ep, tn, fp, _, life, gone = unpack(ARGV) "
+    "local ls, le = r[6] or '', r[7] or '' "
+    "if r[1] == 'gone' and r[3] ~= '-' then ls, le = r[2], r[3] end "
+    "if ls == '' then put(st, site, ep, tn, fp, '', '', '', life) "
+    "elseif st == 'pending' then put(st, site, ep, tn, fp, ls, le, now + life, gone) "
+    "elseif ep == '-' then put(st, ls, le, tn, fp, '', '', '', life) "
+    "else put(st, site, ep, tn, fp, '', '', '', life) end "
     "return false";
 
-/* KEYS[1]; ARGV: site, epoch, life in ms. Nothing: written. Else what stands there. */
+/* ARGV: site, epoch, life in ms. Nothing: written. Else what stands there. */
 static const char CONDEMN[] =
-    "local r = redis.call('HMGET', KEYS[1], 'st', 'site', 'ep', 'tn', 'fp') "
-    "if r[1] ~= 'gone' or r[3] == ARGV[2] then return r end "
-    "redis.call('HSET', KEYS[1], 'st', 'closing', 'site', ARGV[1], 'ep', ARGV[2]) "
-    "redis.call('PEXPIRE', KEYS[1], ARGV[3]) "
-    "return false";
+    LOOK PUT "if r[1] ~= 'gone' or r[3] == ARGV[2] then return r end "
+             "put('closing', ARGV[1], ARGV[2], r[4], r[5], '', '', '', ARGV[3]) "
+             "return false";
 
 static const char QUEUE_ADD[] =
     "local t = redis.call('TIME') "
@@ -177,6 +193,8 @@ static bool read_record(struct route_record *out, const struct redis_value *v)
         copy_text(out->epoch, sizeof(out->epoch), &v->items[2]);
         copy_text(out->tenant, sizeof(out->tenant), &v->items[3]);
         copy_text(out->fingerprint, sizeof(out->fingerprint), &v->items[4]);
+        if (v->count > 5)
+            copy_text(out->lived, sizeof(out->lived), &v->items[5]);
         return *out->site && *out->epoch;
     }
     return false;
@@ -227,9 +245,8 @@ void route_record_get(struct route_records *r, const char *id, route_record_f *f
     char key[KEY_MAX];
     struct errand *e = errand_new(r, ROUTE_OP_READ, fn, user);
     e->settled = redis_client_up_ms(r->redis) >= r->settle_ms;
-    const struct slice get[] = {slice_of("HMGET"), record_key(key, id), slice_of("st"),
-                                slice_of("site"),  slice_of("ep"),      slice_of("tn"),
-                                slice_of("fp")};
+    const struct slice get[] = {slice_of("EVAL"), slice_of(READ), slice_of("1"),
+                                record_key(key, id)};
     const struct slice exists[] = {slice_of("EXISTS"), slice_of(r->complete_key)};
     redis_command(r->redis, get, ARRAY_LEN(get), on_read, e);
     redis_command(r->redis, exists, ARRAY_LEN(exists), on_complete, e);
@@ -253,7 +270,8 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                                  slice_of(record->tenant),
                                  slice_of(record->fingerprint),
                                  slice_of(instead_of ? instead_of : "-"),
-                                 slice_of(life)};
+                                 slice_of(life),
+                                 slice_of(r->gone_ms)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
                   errand_new(r, ROUTE_OP_WRITE, fn, user));
 }

@@ -302,6 +302,8 @@ void sim_property_deleted(const struct sim_pod *p)
     if (sim_agent_runs(a) && !a->forced)
         sim_violated("not cut", "the pod of %s is deleted while %d executions run", p->name,
                      a->activity.running);
+    if (seen.history->redis_lost_ms >= p->began_ms) /* nor does anybody know that it is in use */
+        return;
     /* One that stood still may have been told to start by somebody who gave it up meanwhile. */
     bool unheard = a->activity.submitted == 0 && a->process.stalled_until >= a->made_ms;
     bool promised = s->promised_ms[site_at(p->cluster->place)] >= p->began_ms;

@@ -206,6 +206,44 @@ static void nothing_told(const struct redis_value *value, const struct err *err,
     (void)user;
 }
 
+static void set_field(const char *key, const char *field, const char *value)
+{
+    const struct slice set[] = {slice_of("HSET"), slice_of(key), slice_of(field), slice_of(value)};
+    redis_command(redis, set, ARRAY_LEN(set), nothing_told, NULL);
+}
+
+static void expect_life(const char *id, const char *site, const char *epoch)
+{
+    struct route_answer a = get(id);
+    assert_true(a.found);
+    assert_int_equal(a.record.state, ROUTE_GONE);
+    assert_string_equal(a.record.site, site);
+    assert_string_equal(a.record.epoch, epoch);
+    assert_string_equal(a.record.lived, "");
+}
+
+static void a_claim_does_not_make_an_earlier_life_forgotten(void **state)
+{
+    (void)state;
+    assert_true(put("s9", record(ROUTE_GONE, "cloud", "e1"), NULL));
+    assert_true(put("s9", record(ROUTE_PENDING, "moon", "e2"), NULL));
+    assert_int_equal(get("s9").record.state, ROUTE_PENDING);
+    assert_string_equal(get("s9").record.lived, "cloud");
+    assert_true(put("s9", record(ROUTE_PENDING, "mars", "e3"), "e2")); /* the next site */
+    assert_string_equal(get("s9").record.lived, "cloud");
+    assert_true(put("s9", record(ROUTE_GONE, "mars", ROUTE_EPOCH_NONE), "e3")); /* taken back */
+    expect_life("s9", "cloud", "e1");
+    assert_true(put("s9", record(ROUTE_PENDING, "moon", "e4"), NULL));
+    set_field("spillway:{s9}:r", "un", "1000"); /* its time is over */
+    expect_life("s9", "cloud", "e1");
+    assert_true(put("s9", record(ROUTE_PENDING, "moon", "e5"), NULL));
+    assert_string_equal(get("s9").record.lived, "cloud");
+    assert_true(put("s9", record(ROUTE_ACTIVE, "moon", "e5"), NULL));
+    assert_string_equal(get("s9").record.lived, "");
+    assert_true(put("s9", record(ROUTE_GONE, "moon", "e5"), NULL));
+    expect_life("s9", "moon", "e5");
+}
+
 /* It is not known to be absent, even where records are complete: the sites must be asked. */
 static void what_is_damaged_is_not_sure(void **state)
 {
@@ -216,10 +254,7 @@ static void what_is_damaged_is_not_sure(void **state)
     assert_true(put("d1", record(ROUTE_ACTIVE, "cloud", "e1"), NULL));
     assert_false(get("d1").damaged);
     assert_false(get("nobody").damaged);
-    redis_command(redis,
-                  (struct slice[]){slice_of("HSET"), slice_of("spillway:{d1}:r"), slice_of("st"),
-                                   slice_of("neither")},
-                  4, nothing_told, NULL);
+    set_field("spillway:{d1}:r", "st", "neither");
     struct route_answer a = get("d1");
     assert_true(a.damaged);
     assert_false(a.found);
@@ -278,6 +313,7 @@ int main(void)
         cmocka_unit_test(claim_commit_close_end),
         cmocka_unit_test(ids_begin_anew_behind_their_end),
         cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
+        cmocka_unit_test(a_claim_does_not_make_an_earlier_life_forgotten),
         cmocka_unit_test(who_lives_is_more_than_who_would),
         cmocka_unit_test(what_is_condemned_nobody_takes),
         cmocka_unit_test(deletes_are_leased),
