@@ -1,12 +1,13 @@
 /* route_record.h - which sessions run at other sites, in Redis: an index, not the truth, so that
  * losing it costs a question and no session.
  *
- *   spillway:{ID}:r          pending → active → closing → gone; a hash of state, site, epoch,
- * tenant, fingerprint. For one epoch it only goes forward, and another epoch takes it over only
- * when the caller names the old one, or it is gone. spillway:routes:SITE     is there while all
- * records are: a Redis that lost them lost this too spillway:deletes:SITE    remote sessions still
- * to be deleted ("ID EPOCH", by time) spillway:looks:SITE      remote sessions whose records
- * somebody has to close when they end, in the same way
+ * - spillway:{ID}:r: pending → active → closing → gone; a hash of state, site, epoch, tenant,
+ *   fingerprint; of a claim (pending) until when it holds and where the session lived before. For
+ *   one epoch it only goes forward; another epoch takes it over when the caller names the old one,
+ *   or it is gone.
+ * - spillway:routes:SITE: is there while all records are: a Redis that lost them lost this too.
+ * - spillway:deletes:SITE: remote sessions still to be deleted ("ID EPOCH", by time).
+ * - spillway:looks:SITE: remote sessions whose records somebody has to close when they end.
  *
  * Callbacks: exactly once, never before the call returned. Ownership: borrows the client; records
  * in callbacks are borrowed. */
