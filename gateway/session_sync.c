@@ -48,7 +48,7 @@ static struct session *find_or_make(struct gateway *g, const struct kube_pod *po
     struct session *s = session_table_get(g->sessions, pod->marks.session_id);
     if (s && is_of(pod, s))
         return s;
-    if (s && session_state(s) == SESSION_PENDING)
+    if (s && !s->remote && session_state(s) == SESSION_PENDING)
         return NULL; /* its placement will meet this pod by itself */
     if (s && (s->remote || strcmp(s->epoch, pod->marks.epoch) == 0)) {
         if (!pod->terminating)
