@@ -166,13 +166,31 @@ static void check_one_pod(const struct sim_agent *a)
         s->used[s->used_count++] = a;
 }
 
-static int64_t began_of(const struct sim_agent *a)
+static struct json_t *spec_of(const struct sim_pod *p)
 {
+    struct err err;
+    const char *text =
+        json_get_text(json_at(p->object, "metadata", "annotations", NULL), "spillway.dev/spec", "");
+    return json_parse_object(slice_of(text), &err);
+}
+
+/* When its gateway asked what had been before: a create may take long from there. */
+static int64_t decided_ms(const struct sim_agent *a)
+{
+    const struct sim_history *h = seen.history;
+    int64_t at_ms = a->made_ms;
     const struct sim_pod *p;
-    DL_FOREACH(seen.history->sites[site_at(a->process.place)]->cluster->pods, p)
-    if (p->agent == a)
-        return p->began_ms;
-    return a->made_ms;
+    DL_FOREACH(h->sites[site_at(a->process.place)]->cluster->pods, p)
+    {
+        if (p->agent != a)
+            continue;
+        struct json_t *spec = spec_of(p);
+        int64_t created_ms = json_int(json_get(spec, "created_ms"), 0) - sim_wall() + sim_now();
+        json_free(spec);
+        at_ms = created_ms - (h->skewed ? SKEW_MS : 0);
+        at_ms = p->began_ms < at_ms ? p->began_ms : at_ms;
+    }
+    return at_ms;
 }
 
 /* Across incarnations a result or a tombstone says that it ran, and a record where, if elsewhere.
@@ -190,7 +208,7 @@ static bool was_forgotten(const struct execution *e, const struct sim_agent *a,
     if (there != site_at(a->process.place))
         kept = kept && is_stored(h->sites[0], a->session_id, "r");
     return h->redis_lost_ms >= e->first_ms ||
-           h->redis_away_ms >= (kept ? began_of(a) : e->first_ms);
+           h->redis_away_ms >= (kept ? decided_ms(a) : e->first_ms);
 }
 
 void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
@@ -263,11 +281,8 @@ static int64_t deadline_of(const struct sim_pod *p)
 /* Its own rules say when a session ends: by then its agent has done nothing for so long. */
 static bool is_due(const struct sim_pod *p)
 {
-    struct err err;
     const struct activity *v = &p->agent->activity;
-    const char *text =
-        json_get_text(json_at(p->object, "metadata", "annotations", NULL), "spillway.dev/spec", "");
-    struct json_t *spec = json_parse_object(slice_of(text), &err);
+    struct json_t *spec = spec_of(p);
     bool once = strcmp(json_get_text(spec, "cleanup", ""), "completion") == 0 && v->submitted > 0;
     int64_t most_ms = once ? json_int(json_get(spec, "linger_ms"), 0)
                            : json_int(json_get(spec, "idle_timeout_seconds"), 0) * 1000;
