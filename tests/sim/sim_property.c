@@ -31,8 +31,8 @@ struct execution {
     char key[128]; /* session, execution */
     int submissions;
     int64_t first_ms;
-    char epoch[40]; /* of the first */
-    const struct sim_agent *agent;
+    char epoch[40];                       /* of the first */
+    const struct sim_agent *agent, *last; /* the first one, and where it ran again, if it may */
     bool accepted;
     UT_hash_handle hh;
 };
@@ -216,6 +216,7 @@ void sim_property_submitted(const struct sim_agent *a, const char *execution_id)
     struct execution *e = execution_of(a->session_id, execution_id);
     sim_trace("%s epoch %.8s: runs %s", a->process.name, a->epoch, execution_id);
     check_one_pod(a);
+    e->last = a;
     if (e->submissions++ == 0) {
         e->first_ms = sim_now();
         snprintf(e->epoch, sizeof(e->epoch), "%s", a->epoch);
@@ -234,7 +235,7 @@ void sim_property_accepted(const char *session, const char *execution_id)
     e->accepted = true;
     if (e->submissions == 0)
         sim_violated("accepted", "%s was accepted, and no agent has it", e->key);
-    life_of(session)->promised_ms[site_at(e->agent->process.place)] = sim_now();
+    life_of(session)->promised_ms[site_at(e->last->process.place)] = sim_now();
 }
 
 void sim_property_result(const char *session, const char *execution_id, bool as_it_ran)
