@@ -320,8 +320,10 @@ void sim_property_deleted(const struct sim_pod *p)
                      a->activity.running);
     if (seen.history->redis_lost_ms >= p->began_ms) /* nor does anybody know that it is in use */
         return;
-    /* One that stood still may have been told to start by somebody who gave it up meanwhile. */
-    bool unheard = a->activity.submitted == 0 && a->process.stalled_until >= a->made_ms;
+    /* One that stood still may have been told to start by somebody who gave it up meanwhile; and a
+     * gateway that stood still takes for silent who has answered. */
+    bool still = seen.history->stood_still || a->process.stalled_until >= a->made_ms;
+    bool unheard = a->activity.submitted == 0 && still;
     bool promised = s->promised_ms[site_at(p->cluster->place)] >= p->began_ms;
     if (a->activity.started && promised && !is_due(p) && !unheard && !is_one_too_many(p))
         sim_violated("kept", "%s epoch %.8s is ended, and nobody asked for that", p->name,
