@@ -2,8 +2,10 @@
  *
  * Split: ending.c is the interface, the machine, and the pod's removal · ending_agent.c asks the
  * agent: its consent, what ran, results to be copied · ending_memory.c writes the tombstone, or
- * finds another gateway's. A step starts its one call. It and the callbacks of its call end with
- * one of ending_go(), _retry() and _abandon(), or wait for more. */
+ * finds another gateway's.
+ *
+ * A step starts its one call. It and the callbacks of its call end with one of ending_go(),
+ * _retry() and _abandon(), or wait for more. */
 #pragma once
 #include "base/fsm.h"
 #include "gateway/ending.h"
@@ -87,7 +89,7 @@ bool ending_goes_on(struct ending *e);
 const struct ending_rules *ending_rules(const struct ending *e);
 enum ending_step ending_step_now(const struct ending *e);
 int64_t ending_now_ms(const struct ending *e);
-bool ending_past_grace(
-    const struct ending *e); /* behind the hard deadline: results need not be safe */
+/* So long behind the hard deadline that the pod goes though its results are not safe. */
+bool ending_past_grace(const struct ending *e);
 bool ending_agent_is_out(const struct ending *e); /* it cannot be asked any more, or need not be */
 void ending_show_stopping(struct ending *e);
