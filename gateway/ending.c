@@ -203,11 +203,6 @@ static void take_back(struct ending *e)
     session_unref(s);
 }
 
-static void withdrawn(struct ending *e)
-{
-    ending_go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
-}
-
 /* What the store learns the session sees: a pod of another incarnation is the end of this one. */
 static void learn(struct ending *e, const struct json_t *pod)
 {
@@ -233,27 +228,31 @@ static void on_seen_again(const struct kube_result *r, void *user)
         ending_retry(e);
 }
 
+/* Nothing can have been submitted to what was removed before it was ready. */
 static void on_withdrawn(const struct kube_result *r, void *user)
 {
     struct ending *e = user;
     e->kube = NULL;
-    if (!r->err)
-        withdrawn(e);
-    else if (r->err->code == ERR_CONFLICT || r->err->code == ERR_NOT_FOUND)
+    if (!r->err) {
+        e->agreed = true;
+        ending_go(e, e->s->placed_here ? ENDING_STEP_TOMBSTONE : ENDING_STEP_LOOK);
+    } else if (r->err->code == ERR_CONFLICT || r->err->code == ERR_NOT_FOUND) {
         e->kube = kube_pod_get(e->g->kube, e->s->pod_name, on_seen_again, e);
-    else
+    } else {
         ending_retry(e);
+    }
 }
 
 static void step_withdraw(struct ending *e)
 {
     const struct kube_pod *pod = kube_store_session(e->g->store, e->s->id);
-    if (e->s->pod_ready && e->cause == ENDING_START_FAILED)
+    bool is_there = pod && strcmp(pod->uid, e->s->pod_uid) == 0;
+    if (!is_there || ending_agent_is_out(e))
+        ending_go(e, ENDING_STEP_LOOK); /* it went by another's hand, or by itself */
+    else if (e->s->pod_ready && e->cause == ENDING_START_FAILED)
         take_back(e);
-    else if (e->s->pod_ready)
+    else if (!session_never_was_ready(e->s))
         ending_go(e, ENDING_STEP_QUIESCE); /* there is somebody to ask now */
-    else if (!pod || strcmp(pod->uid, e->s->pod_uid) != 0)
-        withdrawn(e);
     else
         e->kube = kube_pod_delete(e->g->kube, pod->name, pod->uid, pod->resource_version,
                                   POD_GRACE_S, on_withdrawn, e);
@@ -336,11 +335,17 @@ static void set_reason(struct ending *e)
     }
 }
 
-/* Another cause while one is being worked on: what is forced wins over what asks. */
+/* Another cause while one is being worked on: what is forced wins over what asks, and what was to
+ * be given up before it was ready does not live on when its client or its deadline ends it. */
 static void escalate(struct ending *e, enum ending_cause cause)
 {
-    if (CAUSES[cause].forced && !ending_rules(e)->forced &&
-        ending_step_now(e) == ENDING_STEP_QUIESCE) {
+    bool is_final = cause == ENDING_DELETED || cause == ENDING_DEADLINE;
+    if (is_final && ending_step_now(e) == ENDING_STEP_WITHDRAW) {
+        e->cause = cause;
+        set_reason(e);
+        ending_show_stopping(e);
+    } else if (CAUSES[cause].forced && !ending_rules(e)->forced &&
+               ending_step_now(e) == ENDING_STEP_QUIESCE) {
         e->cause = cause;
         e->begun_ms = ending_now_ms(e);
         set_reason(e);

@@ -74,7 +74,6 @@ void ending_step_quiesce(struct ending *e)
     if (ending_agent_is_out(e) || !ending_rules(e)->asks_agent) {
         ending_go(e, ENDING_STEP_LOOK);
     } else if (session_never_was_ready(e->s)) {
-        e->agreed = true; /* nothing can have been submitted to a pod that never was ready */
         ending_go(e, ENDING_STEP_WITHDRAW);
     } else {
         ask_consent(e);

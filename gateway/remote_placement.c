@@ -379,7 +379,8 @@ static void on_looked_here(const struct kube_result *r, void *user)
     struct remote_placement *p = user;
     p->kube = NULL;
     if (!r->err) {
-        meet(p, kube_store_learn(p->g->store, r->object));
+        const struct kube_pod *pod = kube_store_learn(p->g->store, r->object);
+        meet(p, pod ? pod : kube_store_pod(p->g->store, p->s->id)); /* another since, or none */
     } else if (r->err->code == ERR_NOT_FOUND) {
         create(p);
     } else {

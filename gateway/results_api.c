@@ -117,10 +117,12 @@ static bool is_going(const struct session *s)
            s->pod_over || s->pod_gone;
 }
 
-/* The clients of another gateway may have used it already. */
+/* The clients of another gateway may have used it already. What is asked of one that has a past is
+ * of that, most likely. */
 static bool is_unheard(const struct request *r, const struct session *s)
 {
-    return s->activity_seen_ms < r->begun_ms && !is_going(s);
+    int64_t since_ms = s->spec.again ? 1 : r->begun_ms;
+    return s->activity_seen_ms < since_ms && !is_going(s);
 }
 
 static void sandbox_silent(struct request *r)
@@ -139,7 +141,7 @@ static void result_of_unstarted(struct request *r)
     } else if (r->timed_out || !s->pod_ready) {
         sandbox_silent(r);
     } else {
-        r->until_ms = world_now_ms(r->g->world) + HEARD_MS;
+        r->until_ms = r->begun_ms + HEARD_MS;
         request_wait(r, r->s, result_of_living);
     }
 }

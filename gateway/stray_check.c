@@ -137,7 +137,8 @@ static void judge(struct stray_check *c)
     struct remote *remote = c->routed ? remotes_get(c->g->remotes, c->record.site) : NULL;
     bool ended = c->record.state == ROUTE_GONE;
     bool was_there = ended && route_record_has_lived(&c->record);
-    if (remote && was_there)
+    bool just_made = c->s->placed_here && !is_old(c); /* the record does not say when that was */
+    if (remote && was_there && !just_made)
         c->outlived |= may_be_outlived(c->s);
     if (c->outlived)
         end(c, outlived_verdict(c));

@@ -21,7 +21,7 @@ struct machine {
 static const struct machine MACHINES[] = {
     {&SESSION_FSM, "gateway/session.h", "A session as a client sees it."},
     {&TENDER_FSM, "gateway/tender.c", "Looking after one living session."},
-    {&ENDING_FSM, "gateway/ending.c",
+    {&ENDING_FSM, "gateway/ending_machine.h",
      "A session's way out. LOOK: a lost pod; has another gateway remembered its end already?"},
     {&LEVEL_FSM, "watermark/level.h", "Is the local site open for new sessions?"},
     {&KUBE_WATCH_FSM, "clusters/kube_watch_machine.h", "List and watch of one resource, for ever."},
