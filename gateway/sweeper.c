@@ -17,6 +17,7 @@
 #include "router/peers.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #define PERIOD_MS         1500
 #define JITTER_MS         1000
@@ -31,7 +32,8 @@
 struct sweeper {
     struct gateway *g;
     struct timer *timer;
-    int probes; /* begun in this sweep */
+    struct probe *asking; /* on their way */
+    int probes;           /* begun in this sweep */
 };
 
 static bool own(const struct sweeper *w, const struct session *s)
@@ -49,9 +51,17 @@ static void take_over(struct gateway *g, struct session *s, int64_t untended_ms)
 /* -- asking the agent who tends -- */
 
 struct probe {
+    struct probe *prev, *next;
     struct sweeper *w;
-    struct session *s;
+    struct session *s; /* referenced; s->probe is the call */
 };
+
+static void free_probe(struct probe *p)
+{
+    DL_DELETE(p->w->asking, p);
+    session_unref(p->s);
+    free(p);
+}
 
 /* The agent counts from when a tender left; where there never was one (whoever made the pod died at
  * once), we count from when we saw that first. */
@@ -92,8 +102,7 @@ static void on_probed(int status, struct slice body, const struct err *err, void
      */
     if (!err && status == 200 && session_activity_parse(&a, body, &bad) == 0)
         see_probe(p->w, p->s, &a);
-    session_unref(p->s);
-    free(p);
+    free_probe(p);
 }
 
 static void probe(struct sweeper *w, struct session *s)
@@ -104,6 +113,7 @@ static void probe(struct sweeper *w, struct session *s)
     p->w = w;
     p->s = session_ref(s);
     s->probed_ms = world_now_ms(w->g->world);
+    DL_APPEND(w->asking, p);
     s->probe = agent_call_start(w->g, s, &req, on_probed, p);
     w->probes++;
 }
@@ -183,20 +193,18 @@ struct sweeper *sweeper_new(struct gateway *g)
     return w;
 }
 
-static bool cancel_probe(struct session *s, void *user)
-{
-    (void)user;
-    agent_call_cancel(&s->probe);
-    return true;
-}
-
 void sweeper_free(struct sweeper **sweeper)
 {
     struct sweeper *w = *sweeper;
     if (!w)
         return;
     *sweeper = NULL;
-    session_table_each(w->g->sessions, cancel_probe, NULL);
+    struct probe *p, *next;
+    DL_FOREACH_SAFE(w->asking, p, next)
+    {
+        agent_call_cancel(&p->s->probe);
+        free_probe(p);
+    }
     timer_free(w->g->world, &w->timer);
     free(w);
 }
