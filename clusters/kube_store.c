@@ -270,6 +270,13 @@ static bool is_stale(const struct pod_entry *e, const struct kube_pod *p, bool w
            kube_version_older(p->resource_version, e->pod->resource_version);
 }
 
+/* A name is of one pod at a time: while the watch is late it tells of the one before the pod that
+ * an answer made known. */
+static bool is_old_news(const struct pod_entry *e, const struct kube_pod *p)
+{
+    return e->learned && kube_version_older(p->resource_version, e->pod->resource_version);
+}
+
 /* Takes `p`. */
 static void put_pod(struct kube_store *s, struct kube_pod *p, bool watched)
 {
@@ -280,6 +287,10 @@ static void put_pod(struct kube_store *s, struct kube_pod *p, bool watched)
         return;
     }
     if (e && strcmp(e->pod->uid, p->uid) != 0) {
+        if (watched && is_old_news(e, p)) {
+            kube_pod_free(&p);
+            return;
+        }
         remove_pod(s, e);
         e = NULL;
     }

@@ -295,6 +295,22 @@ static void learned_and_missed(void **state)
     assert_non_null(kube_store_pod(store, "new"));
 }
 
+/* The watch is late: the pod of that name that an answer told us of has taken its place since. */
+static void learned_before_the_watch_tells_of_the_one_before(void **state)
+{
+    (void)state;
+    say_list(200, LIST("10", ""));
+    say_watch(
+        200,
+        EVENT("ADDED", POD("a", "1", "11", RUNNING)) EVENT("DELETED", POD("a", "1", "12", RUNNING))
+            EVENT("ADDED", POD("a", "2", "13", "")) EVENT("ADDED", POD("b", "3", "14", "")),
+        KUBE_PEER_HANG, 0);
+    begin();
+    learn(POD("a", "2", "13", ""));
+    expect_heard(">2 >3 ");
+    assert_string_equal(kube_store_pod(store, "a")->uid, "2");
+}
+
 static void two_pods_of_one_session(void **state)
 {
     (void)state;
@@ -323,8 +339,13 @@ static void two_pods_of_one_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(lists_and_follows),       TEST(expired_and_missed), TEST(ends_and_breaks),
-        TEST(server_killed_and_back),  TEST(learning),           TEST(learned_and_missed),
+        TEST(lists_and_follows),
+        TEST(expired_and_missed),
+        TEST(ends_and_breaks),
+        TEST(server_killed_and_back),
+        TEST(learning),
+        TEST(learned_and_missed),
+        TEST(learned_before_the_watch_tells_of_the_one_before),
         TEST(two_pods_of_one_session),
     };
 
