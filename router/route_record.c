@@ -37,10 +37,9 @@ static const char WRITE[] = LOOK PUT
     "local st, site, ep, tn, fp, _, life, gone = unpack(ARGV) "
     "local ls, le = r[6] or '', r[7] or '' "
     "if r[1] == 'gone' and r[3] ~= '-' then ls, le = r[2], r[3] end "
-    "if ls == '' then put(st, site, ep, tn, fp, '', '', '', life) "
-    "elseif st == 'pending' then put(st, site, ep, tn, fp, ls, le, now + life, math.max(gone, "
-    "life)) "
-    "elseif ep == '-' then put(st, ls, le, tn, fp, '', '', '', life) "
+    "if ls ~= '' and st == 'pending' then "
+    "put(st, site, ep, tn, fp, ls, le, now + life, math.max(gone, life)) "
+    "elseif ls ~= '' and ep == '-' then put(st, ls, le, tn, fp, '', '', '', life) "
     "else put(st, site, ep, tn, fp, '', '', '', life) end "
     "return false";
 
