@@ -8,6 +8,7 @@
 #include "gateway/request.h"
 #include "gateway/result_reply.h"
 #include "gateway/session_table.h"
+#include "gateway/stray_pods.h"
 
 #include <stdio.h>
 
@@ -25,17 +26,40 @@ static void no_such_execution(struct request *r)
 
 /* -- result -- */
 
+static void sandbox_silent(struct request *r)
+{
+    request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
+}
+
+/* A pod of the session that has just come up here, and may not be used before it is known to be no
+ * stray, may have run it for a gateway that knew at once. */
+static void result_unknown(struct request *r)
+{
+    if (stray_pods_has_session(r->g->strays, r->id))
+        sandbox_silent(r);
+    else
+        no_such_execution(r);
+}
+
+/* The site of its last life elsewhere answers, if it knows. */
+static void pass_to_past(struct request *r)
+{
+    r->again_step = result_unknown;
+    remote_recall_pass(r, result_unknown);
+}
+
 /* Of an earlier life of the session, at another site. */
 static void result_elsewhere(struct request *r)
 {
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
-    remote_recall_pass(r, no_such_execution);
+    pass_to_past(r);
 }
 
 static void result_located(struct request *r, const struct located *where);
 
 static void result_of_later(struct request *r)
 {
+    r->again_step = result_unknown;
     if (!request_locates_anew(r, result_located))
         result_elsewhere(r);
 }
@@ -125,11 +149,6 @@ static bool is_unheard(const struct request *r, const struct session *s)
     return s->activity_seen_ms < since_ms && !is_going(s);
 }
 
-static void sandbox_silent(struct request *r)
-{
-    request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
-}
-
 /* Of a session that nothing was submitted to, as far as this gateway knows; in an earlier one of
  * this id there may have been. */
 static void result_of_unstarted(struct request *r)
@@ -200,7 +219,7 @@ static void result_missing(struct request *r)
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);
     else if (!t || !request_locates_anew(r, result_located)) /* of a later life? */
-        remote_recall_pass(r, no_such_execution);
+        pass_to_past(r);
 }
 
 static void result_of_ended(struct request *r, const struct tombstone *t)

@@ -50,6 +50,15 @@ bool stray_pods_has(const struct stray_pods *l, const struct kube_pod *pod)
     return find(l, pod->uid) != NULL;
 }
 
+bool stray_pods_has_session(const struct stray_pods *l, const char *id)
+{
+    const struct stray *t;
+    DL_FOREACH(l->items, t)
+    if (strcmp(t->s->id, id) == 0 && !t->deleted)
+        return true;
+    return false;
+}
+
 static void drop(struct stray *t)
 {
     DL_DELETE(t->list->items, t);

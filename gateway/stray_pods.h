@@ -16,6 +16,8 @@ void stray_pods_free(struct stray_pods **s); /* NULL accepted */
 
 /* True: the pod is in the list, and is to be passed by. */
 bool stray_pods_has(const struct stray_pods *l, const struct kube_pod *pod);
+/* True: a pod of the session is in the list; whether it is used is to be settled. */
+bool stray_pods_has_session(const struct stray_pods *l, const char *id);
 /* A pod has come up here of a session that is known to be elsewhere: which is right? If it is the
  * pod, session_sync_again() takes it up. */
 void stray_pods_look(struct gateway *g, const struct kube_pod *pod);
