@@ -263,8 +263,12 @@ void executions_api_result(struct http_exchange *x, const struct http_route_matc
         return;
     }
     read_fingerprint(r);
-    if (*r->query.execution_id)
+    if (*r->query.execution_id) {
+        /* Who names an execution was told of it, maybe just now by another gateway: "no such
+         * session" would end its polling, and is not said from memory. */
+        locate_forget_miss(r->g, r->id);
         r->again_step = result_kept_here;
+    }
     request_locate(r, result_located);
 }
 

@@ -12,7 +12,6 @@
 #define STEPS_MAX    8
 #define PATIENCE_MS  60000 /* for one step, with its repetitions */
 #define CALL_MS      70000 /* longer than any gateway waits */
-#define MISS_MS      1500
 #define ANSWER_BYTES ((size_t)1024 * 1024)
 
 enum step_kind { CREATE, CREATE_SHORT, STATUS, EXEC, RESULT, DELETE };
@@ -35,7 +34,6 @@ struct sim_client {
     int status;
     struct buf answer;
     bool accepted[STEPS_MAX];
-    int64_t accepted_ms;
     int64_t takes_ms[STEPS_MAX];
     int64_t wait_s;
 };
@@ -105,14 +103,6 @@ static void take_result(struct sim_client *c, int run)
     json_free(j);
 }
 
-/* A gateway remembers for a second that it found nobody of that id. */
-static bool is_old_miss(const struct sim_client *c)
-{
-    return c->steps[c->at].kind == RESULT && c->status == 404 &&
-           sim_now() - c->accepted_ms < MISS_MS &&
-           memmem(c->answer.data, c->answer.len, "session_not_found", 17);
-}
-
 static void take_session(const struct sim_client *c, enum step_kind kind)
 {
     if (c->status / 100 != 2)
@@ -139,13 +129,10 @@ static void take_answer(struct sim_client *c)
     if (s->kind == EXEC && c->status / 100 == 2) {
         execution_of(c, s->run, eid);
         c->accepted[s->run] = true;
-        c->accepted_ms = sim_now();
         sim_property_accepted(c->session, eid);
         go_on(c);
     } else if (s->kind == RESULT && c->status == 200) {
         take_result(c, s->run);
-    } else if (is_old_miss(c)) {
-        try_again(c);
     } else if (s->kind == RESULT && c->status / 100 == 4 && c->accepted[s->run]) {
         execution_of(c, s->run, eid);
         sim_property_no_result(c->session, eid, "no such result");
