@@ -409,11 +409,11 @@ static void ask_store(struct search *q)
 
 /* -- 1. the pod -- */
 
-/* An end, or a life at another site: this gateway's cluster, or another gateway, may know better. */
+/* An end, or a life at another site: this gateway's cluster, or another gateway, may know better.
+ */
 static bool is_hearsay(const struct located *where)
 {
-    return where->kind == LOCATE_ENDED ||
-           (where->kind == LOCATE_LIVING && where->session->remote);
+    return where->kind == LOCATE_ENDED || (where->kind == LOCATE_LIVING && where->session->remote);
 }
 
 static void on_pod(const struct kube_result *r, void *user)
