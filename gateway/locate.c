@@ -409,11 +409,13 @@ static void ask_store(struct search *q)
 
 /* -- 1. the pod -- */
 
-/* An end, or a life at another site: this gateway's cluster, or another gateway, may know better.
- */
-static bool is_hearsay(const struct located *where)
+/* An end, also one that is just coming, or a life at another site: the cluster, or another gateway,
+ * may know better. */
+static bool may_be_old(const struct located *where)
 {
-    return where->kind == LOCATE_ENDED || (where->kind == LOCATE_LIVING && where->session->remote);
+    const struct session *s = where->session;
+    return where->kind == LOCATE_ENDED ||
+           (where->kind == LOCATE_LIVING && (s->remote || session_is_going(s)));
 }
 
 static void on_pod(const struct kube_result *r, void *user)
@@ -427,7 +429,7 @@ static void on_pod(const struct kube_result *r, void *user)
     if (!r->err)
         kube_store_learn(q->g->store, r->object);
     bool known = in_table(q->g, q->id, q->tenant, &where);
-    if (known && !((q->how & LOCATE_ANEW) && is_hearsay(&where)))
+    if (known && !((q->how & LOCATE_ANEW) && may_be_old(&where)))
         finish(q);
     else
         ask_store(q);
@@ -460,7 +462,7 @@ void locate_start(struct gateway *g, const char *id, const char *tenant, unsigne
     q->user = user;
     if (begins(q) || checks(q))
         ask_store(q);
-    else if (locate_now(g, id, tenant, &where) && !((how & LOCATE_ANEW) && is_hearsay(&where)))
+    else if (locate_now(g, id, tenant, &where) && !((how & LOCATE_ANEW) && may_be_old(&where)))
         loop_defer(g->loop, found_at_once, q);
     else if (!lookup_budget_take(&g->locator->budget, tenant, world_now_ms(g->world)))
         loop_defer(g->loop, refused, q);

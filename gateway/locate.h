@@ -49,8 +49,8 @@ typedef void locate_f(const struct located *where, const struct err *err, void *
 /* For another site that would begin the session: whether it lives here must be known, and a store
  * that does not answer is no reason to fail. */
 #define LOCATE_FOR_BEGINNER 4u
-/* That a session ended, or lives at another site, is not taken from memory: it may have begun anew,
- * here or elsewhere, and the watch may be late. */
+/* That a session ended or is ending, or lives at another site, is not taken from memory: it may
+ * have begun anew, here or elsewhere, and the watch may be late. */
 #define LOCATE_ANEW 8u
 /* The end that is remembered here may have been followed by a life at another site, begun through
  * another gateway: a record of that, or its end, is believed; where nothing can be asked, memory.

@@ -135,18 +135,12 @@ static void result_of_started(struct request *r)
 static void result_missing(struct request *r);
 static void result_of_living(struct request *r);
 
-static bool is_going(const struct session *s)
-{
-    return session_state(s) == SESSION_STOPPING || session_is_over(s) || s->pod_deleting ||
-           s->pod_over || s->pod_gone;
-}
-
 /* The clients of another gateway may have used it already. What is asked of one that has a past is
  * of that, most likely. */
 static bool is_unheard(const struct request *r, const struct session *s)
 {
     int64_t since_ms = s->spec.again ? 1 : r->begun_ms;
-    return s->activity_seen_ms < since_ms && !is_going(s);
+    return s->activity_seen_ms < since_ms && !session_is_going(s);
 }
 
 /* Of a session that nothing was submitted to, as far as this gateway knows; in an earlier one of
@@ -204,7 +198,7 @@ static bool may_be_told(const struct request *r)
 {
     const struct session *s = session_table_get(r->g->sessions, r->id);
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
-    bool unsure = s ? is_going(s) : t && !t->agreed;
+    bool unsure = s ? session_is_going(s) : t && !t->agreed;
     return unsure && world_now_ms(r->g->world) - r->begun_ms < LOST_MS;
 }
 
@@ -212,13 +206,14 @@ static void result_missing(struct request *r)
 {
     const struct session *s = session_table_get(r->g->sessions, r->id);
     const struct tombstone *t = session_table_tombstone(r->g->sessions, r->id);
+    bool may_be_over = t || (s && session_is_going(s));
     if (t && tombstone_knows(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &r->query);
     else if (s && is_unheard(r, s))
         sandbox_silent(r);
     else if (may_be_told(r))
         request_sleep(r, LOST_EVERY_MS, result_of_lost);
-    else if (!t || !request_locates_anew(r, result_located)) /* of a later life? */
+    else if (!may_be_over || !request_locates_anew(r, result_located)) /* of a later life? */
         pass_to_past(r);
 }
 

@@ -110,6 +110,12 @@ bool session_is_over(const struct session *s)
     return session_state(s) == SESSION_STOPPED || session_state(s) == SESSION_ERROR;
 }
 
+bool session_is_going(const struct session *s)
+{
+    return session_state(s) == SESSION_STOPPING || session_is_over(s) || s->pod_deleting ||
+           s->pod_over || s->pod_gone;
+}
+
 bool session_is_started(const struct session *s)
 {
     return s->activity_seen_ms > 0 && s->activity.started;

@@ -159,6 +159,7 @@ enum session_state session_state_listed(const struct session *s);
 const char *session_state_word(enum session_state s); /* "pending" … */
 bool session_state_from_word(const char *word, enum session_state *out);
 bool session_is_over(const struct session *s);   /* STOPPED or ERROR */
+bool session_is_going(const struct session *s);  /* or over: it, or its pod */
 bool session_is_usable(const struct session *s); /* READY or EXECUTING, and nobody ends it */
 bool session_is_started(const struct session *s);
 /* Known not to have begun: its pod never ran, or its agent said so since then. An agent that was
