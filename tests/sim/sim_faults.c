@@ -48,8 +48,9 @@ static void stall(struct sim_process *p, int64_t for_ms)
 /* Behind it a gateway decides for a moment by what it saw before. */
 static void stall_view(struct sim_process *p, int64_t for_ms)
 {
-    faults.h->stood_still |= for_ms > LONG_STALL_MS;
     stall(p, for_ms);
+    if (for_ms > LONG_STALL_MS && p->stalled_until > faults.h->still_until_ms)
+        faults.h->still_until_ms = p->stalled_until;
 }
 
 /* -- gateways -- */

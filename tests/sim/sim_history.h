@@ -12,15 +12,15 @@ struct sim_history {
     struct sim_client *clients[SIM_CLIENTS_MAX];
     int client_count;
     int64_t trouble_ends_ms, end_ms;
-    bool others;           /* pods of others come and go */
-    bool skewed;           /* clocks are wrong */
-    bool redis_troubled;   /* not reachable at some time */
-    int64_t redis_lost_ms; /* when it came back last without all that it had had; 0: never */
-    int64_t redis_away_ms; /* until when it was not reachable last, or may be so; 0: never */
-    bool killed;           /* a gateway, with what it knew */
-    bool late_views;       /* a gateway may see pods later than others do */
-    bool stood_still;      /* a gateway or an API server, for seconds */
-    bool unforeseen;       /* a pod was made that took a slot which nobody had kept for it */
+    bool others;            /* pods of others come and go */
+    bool skewed;            /* clocks are wrong */
+    bool redis_troubled;    /* not reachable at some time */
+    int64_t redis_lost_ms;  /* when it came back last without all that it had had; 0: never */
+    int64_t redis_away_ms;  /* until when it was not reachable last, or may be so; 0: never */
+    bool killed;            /* a gateway, with what it knew */
+    bool late_views;        /* a gateway may see pods later than others do */
+    int64_t still_until_ms; /* that a gateway or an API server stood still for seconds; 0: never */
+    bool unforeseen;        /* a pod was made that took a slot which nobody had kept for it */
 };
 
 /* Ends the program when a property breaks. */

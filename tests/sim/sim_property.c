@@ -322,7 +322,8 @@ void sim_property_deleted(const struct sim_pod *p)
         return;
     /* One that stood still may have been told to start by somebody who gave it up meanwhile; and a
      * gateway that stood still takes for silent who has answered. */
-    bool still = seen.history->stood_still || a->process.stalled_until >= a->made_ms;
+    bool still =
+        seen.history->still_until_ms >= a->made_ms || a->process.stalled_until >= a->made_ms;
     bool unheard = a->activity.submitted == 0 && still;
     bool promised = s->promised_ms[site_at(p->cluster->place)] >= p->began_ms;
     if (a->activity.started && promised && !is_due(p) && !unheard && !is_one_too_many(p))
@@ -386,7 +387,7 @@ void sim_property_pod_made(const struct sim_pod *p)
      * slot that another takes too; without a store its share, which those that have one do not see
      * at once; behind a long stall whatever it saw before. */
     int share = h->redis_troubled && most / gateways > 1 ? most / gateways : 1;
-    if (h->stood_still)
+    if (h->still_until_ms > 0)
         share = most;
     if (h->redis_troubled || h->late_views)
         most += (lives - 1) * share;
