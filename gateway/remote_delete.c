@@ -228,11 +228,12 @@ static bool is_used_here(const struct job *j)
 
 /* A create of unknown outcome may have been found, and its session be in use, since its delete was
  * queued; or be found just now, by whoever has a claim. The record is what all gateways of this
- * site agree on; while it cannot be read, or is not complete, nothing is deleted. */
+ * site agree on; while it cannot be read, is not complete, or may say what was before Redis was
+ * away, nothing is deleted. */
 static void on_record_of(const struct route_answer *a, const struct err *err, void *user)
 {
     struct job *j = user;
-    bool known = !err && (a->found || a->sure);
+    bool known = !err && (a->found ? a->settled : a->sure);
     if (j->g->deletes && is_used_here(j)) { /* a Redis that lost its record does not say so */
         j->in_store = false;
         done(j, "remote_delete_dropped");

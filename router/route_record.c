@@ -84,7 +84,6 @@ struct errand {
     void *user;
     struct route_answer answer;
     struct err err;
-    bool settled; /* when it was asked */
 };
 
 struct route_records *route_records_new(struct redis_client *redis,
@@ -221,7 +220,7 @@ static void on_complete(const struct redis_value *value, const struct err *err, 
 {
     struct errand *e = user;
     e->answer.complete = !err && value->kind == REDIS_NUMBER && value->number > 0;
-    e->answer.sure = e->answer.complete && e->settled && !e->answer.damaged;
+    e->answer.sure = e->answer.complete && e->answer.settled && !e->answer.damaged;
     answer(e, e->err.code != ERR_NONE ? &e->err : err);
 }
 
@@ -244,7 +243,7 @@ void route_record_get(struct route_records *r, const char *id, route_record_f *f
 {
     char key[KEY_MAX];
     struct errand *e = errand_new(r, ROUTE_OP_READ, fn, user);
-    e->settled = redis_client_up_ms(r->redis) >= r->settle_ms;
+    e->answer.settled = redis_client_up_ms(r->redis) >= r->settle_ms;
     const struct slice get[] = {slice_of("EVAL"), slice_of(READ), slice_of("1"),
                                 record_key(key, id)};
     const struct slice exists[] = {slice_of("EXISTS"), slice_of(r->complete_key)};

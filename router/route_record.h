@@ -39,8 +39,8 @@ struct route_answer {
     bool found;    /* `record` is there; of a write: another's, and nothing was written */
     bool damaged;  /* of route_record_get(): something is there that we did not write; not `sure` */
     bool complete; /* of route_record_get(): Redis has lost none that were written */
-    bool sure; /* of route_record_get(): nor is one still to be written: what is not found is not
-                  there */
+    bool settled;  /* of route_record_get(): nor is one still to be written, or written anew */
+    bool sure;     /* of route_record_get(): both: what is not found is not there */
     struct route_record record;
 };
 typedef void route_record_f(const struct route_answer *a, const struct err *err, void *user);
