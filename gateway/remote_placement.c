@@ -559,6 +559,27 @@ bool remote_placement_may_come(const struct gateway *g, const struct session *s)
            age_ms < OTHERS_MS;
 }
 
+static void on_past(const struct slice *tombstone, const struct err *err, void *user)
+{
+    struct remote_placement *p = user;
+    (void)err; /* as when a session is begun: nobody is kept from it */
+    p->in_store = false;
+    if (p->freed) {
+        release(p);
+        return;
+    }
+    p->s->spec.again |= tombstone != NULL;
+    try_next(p);
+}
+
+/* It may have been begun while the store was silent: what ran in an earlier life here, and is
+ * known by now, shall not run there. */
+static void ask_for_past(struct remote_placement *p)
+{
+    p->in_store = true;
+    result_store_get_tombstone(p->g->results, p->s->id, on_past, p);
+}
+
 bool remote_placement_move(struct gateway *g, struct session *s, enum decision_reason reason)
 {
     struct err ignored;
@@ -571,6 +592,6 @@ bool remote_placement_move(struct gateway *g, struct session *s, enum decision_r
     tender_free(&s->tender);
     struct remote_placement *p = new_placement(g, s, reason);
     p->moves = true;
-    go_on_later(p, try_next, 0);
+    go_on_later(p, ask_for_past, 0);
     return true;
 }
