@@ -383,5 +383,8 @@ static void exec_located(struct request *r, const struct located *where)
 
 void exec_course_start(struct request *r)
 {
-    request_locate_dead(r, exec_located);
+    if (r->hop) /* nothing is begun here that could meet a living pod: it is looked for */
+        request_locate_for_beginner(r, exec_located);
+    else
+        request_locate_dead(r, exec_located);
 }

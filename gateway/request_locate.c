@@ -50,12 +50,15 @@ static void locate(struct request *r, request_located_f *fn, unsigned how)
     r->on_located = fn;
     bool begins = how & LOCATE_TO_BEGIN;
     r->would_begin = begins;
+    if (r->hop) /* that site would end the session, or begin it anew: not by what is remembered */
+        locate_forget_miss(r->g, r->id);
     bool known = locate_now(r->g, r->id, r->tenant, &where);
     /* It may have begun anew at another site since it ended. */
     bool may_be_old = where.kind == LOCATE_ENDED && remotes_count(r->g->remotes) > 0;
+    bool anew = where.kind == LOCATE_ENDED && (how & LOCATE_ANEW);
     if (may_be_old && !begins && !r->hop && session_table_must_check(r->g->sessions, r->id))
         locate_start(r->g, r->id, r->tenant, how | LOCATE_CHECK, on_located, r);
-    else if (known && (!begins || (where.kind != LOCATE_ABSENT && !may_be_old)))
+    else if (known && !anew && (!begins || (where.kind != LOCATE_ABSENT && !may_be_old)))
         take_located(r, &where);
     else
         locate_start(r->g, r->id, r->tenant, how | here, on_located, r);
@@ -87,7 +90,7 @@ void request_locate_any(struct request *r, request_located_f *fn)
 void request_locate_for_beginner(struct request *r, request_located_f *fn)
 {
     r->forwards = false;
-    locate(r, fn, LOCATE_FOR_BEGINNER);
+    locate(r, fn, LOCATE_FOR_BEGINNER | LOCATE_ANEW);
 }
 
 void request_locate_dead(struct request *r, request_located_f *fn)
