@@ -179,7 +179,9 @@ static void wait_ready(struct request *r)
     struct session *s = r->s;
     bool may_begin_anew = s->superseded || (session_state(s) == SESSION_STOPPED && !r->placed &&
                                             s->spec.cleanup == SESSION_CLEANUP_COMPLETION);
-    if (session_is_usable(s)) {
+    bool is_usable = session_is_usable(s);
+    bool is_to_recall = is_usable && s->spec.again && !r->recalled; /* as came out in its move */
+    if (is_usable && !is_to_recall) {
         tender_start(r->g, s); /* does nothing where it is tended */
         if (s->remote)
             remote_forward_exec(r, forwarded_in_vain);
@@ -189,7 +191,7 @@ static void wait_ready(struct request *r)
             request_collect(r, EXEC_BODY_MAX, wait_ready);
         else
             submit_relay(r, s);
-    } else if (may_begin_anew) {
+    } else if (may_begin_anew || is_to_recall) {
         session_unref(s);
         r->s = NULL;
         r->recalled = false; /* it may have run in the one that ended meanwhile */

@@ -29,12 +29,15 @@ struct forward {
 
 /* -- the answer -- */
 
-/* What is asked for may be of an earlier life of the session, here. */
+/* What is asked for may be of an earlier life of the session, here. That there is no session is an
+ * answer where it lives, and none where it lived before. */
 static bool knows_nothing(const struct forward *f, const struct http_call_head *head)
 {
+    struct slice reason = http_call_head_get(head, "Spillway-Reason");
+    bool lives_there = f->r->s && f->r->s->remote;
     return !f->is_exec && f->r->again_step && head->status == 404 &&
            !http_exchange_has_body(f->r->x) &&
-           !slice_eq(http_call_head_get(head, "Spillway-Reason"), "session_not_found");
+           !(lives_there && slice_eq(reason, "session_not_found"));
 }
 
 static bool begins_anew(const struct forward *f, const struct http_call_head *head)

@@ -41,6 +41,7 @@ struct remote_placement {
     bool adopt_any;
     bool moves;      /* its pod here must be gone first */
     bool awaits_end; /* … and was told to go: its end is what is waited for */
+    bool past;       /* … had an earlier life here, as was not known when it was begun */
     bool joined;     /* another's incarnation, which may be of another request */
     bool freed;      /* while an answer of the store is on its way */
     bool in_store;
@@ -187,6 +188,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words, bool
     struct session *s = session_ref(p->s);
     s->placed_here = made;
     snprintf(s->epoch, sizeof(s->epoch), "%s", json_get_text(words, "epoch", p->epoch));
+    s->spec.again |= p->past;
     if (s->spec.again)
         result_store_drop_tombstone(g->results, s->id, dropped, NULL);
     json_free(s->env);
@@ -238,7 +240,7 @@ static struct json_t *create_json(const struct remote_placement *p)
     json_set_text(j, "epoch", p->epoch);
     json_set_text(j, "fingerprint", s->fingerprint);
     json_set_text(j, "reason", decision_reason_name(p->reason));
-    json_set_bool(j, "again", s->spec.again);
+    json_set_bool(j, "again", s->spec.again || p->past);
     json_set_int(j, "expire_at_ms", s->deadline_wall_ms);
     json_set_int(j, "sent_at_ms", site_clock_ms(p->g));
     json_set(j, "request", request_json(p->g, s));
@@ -568,7 +570,7 @@ static void on_past(const struct slice *tombstone, const struct err *err, void *
         release(p);
         return;
     }
-    p->s->spec.again |= tombstone != NULL;
+    p->past = tombstone != NULL;
     try_next(p);
 }
 

@@ -31,11 +31,17 @@ static void sandbox_silent(struct request *r)
     request_problemf(r, ERR_UNAVAILABLE, "the sandbox does not answer");
 }
 
-/* A pod of the session that has just come up here, and may not be used before it is known to be no
- * stray, may have run it for a gateway that knew at once. */
+/* A pod of the session that has just come up here may have run it for a gateway that knew at once:
+ * it may not be used before it is known to be no stray, or is so since the question was put. */
+static bool may_have_run_here(const struct request *r)
+{
+    const struct session *s = session_table_get(r->g->sessions, r->id);
+    return stray_pods_has_session(r->g->strays, r->id) || (s && !s->remote && s != r->s);
+}
+
 static void result_unknown(struct request *r)
 {
-    if (stray_pods_has_session(r->g->strays, r->id))
+    if (may_have_run_here(r))
         sandbox_silent(r);
     else
         no_such_execution(r);
@@ -59,7 +65,7 @@ static void result_located(struct request *r, const struct located *where);
 
 static void result_of_later(struct request *r)
 {
-    r->again_step = result_unknown;
+    r->again_step = result_elsewhere;
     if (!request_locates_anew(r, result_located))
         result_elsewhere(r);
 }
@@ -234,6 +240,8 @@ static void result_located(struct request *r, const struct located *where)
         request_fresh(r, where->session, result_of_living);
     else if (where->kind == LOCATE_ENDED)
         result_of_ended(r, where->tombstone);
+    else if (where->kind == LOCATE_ABSENT && may_have_run_here(r))
+        sandbox_silent(r);
     else
         request_problemf(r, ERR_SESSION_NOT_FOUND, "there is no session '%s'", r->id);
 }
