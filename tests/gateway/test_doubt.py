@@ -49,6 +49,38 @@ def test_what_was_in_doubt_and_is_in_use_is_not_deleted(world, wait):
     assert not cloud.calls("DELETE", "sessions/s") and record(world) == [b"active", EPOCH.encode()]
 
 
+def test_what_is_in_doubt_is_left_alone_while_others_may_still_write(world, wait):
+    """Redis is heard for the first time, or again: who took it into use meanwhile may be about to say so."""
+    cloud = world.remote("cloud")
+    put_record(world, "gone", EPOCH)
+    put_doubt(world)
+    gateway = world.gateway()
+    wait_heard(world, wait, gateway)
+    wait(lambda: float(world.redis.ask("ZSCORE", "spillway:deletes:cloud", f"s {EPOCH}") or 1) > 0, "the delete to be taken")
+    put_record(world, "active", EPOCH)
+    wait(lambda: world.redis.ask("ZCARD", "spillway:deletes:cloud") == 0, "the delete to be dropped", 30)
+    assert not cloud.calls("DELETE", "sessions/s") and record(world) == [b"active", EPOCH.encode()]
+
+
+def test_a_pod_that_is_seen_first_when_it_is_over_leaves_its_tombstone(world, wait):
+    """Nobody who lives saw it run, and a dead gateway's claim says that the session is about to begin elsewhere."""
+    world.remote("cloud")
+    gateway = world.gateway()
+    wait_heard(world, wait, gateway)
+    world.ready(gateway, "s", placement="local", cleanup="idle")
+    epoch = world.cluster.pods["s"]["metadata"]["annotations"]["spillway.dev/epoch"]
+    gateway.process.kill()
+    gateway.process.wait()
+    world.gateways.remove(gateway)
+    put_record(world, "pending", EPOCH)
+    world.cluster.agents["s"].close()
+    with world.cluster.lock:
+        world.cluster.pods["s"]["status"] = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "it was active for too long"}
+    world.gateway()
+    wait(lambda: "s" not in world.cluster.pods, "its pod to go")
+    assert epoch.encode() in (world.redis.ask("GET", "spillway:{s}:t") or b"")
+
+
 def test_a_claim_that_stands_does_not_keep_the_record_of_who_lives(world, wait):
     """Of a gateway that died, or one that Redis took late. Whether the id lives is asked of its site meanwhile."""
     cloud = world.remote("cloud")

@@ -31,6 +31,17 @@ def test_a_miss_is_remembered_until_the_session_begins(world):
     assert seen == sorted(seen, reverse=True)  # never unknown again
 
 
+def test_who_names_an_execution_is_not_answered_from_memory(world):
+    """It was told of it by another gateway: "no such session" would end its polling."""
+    first, second = world.gateway(), world.gateway()
+    world.cluster.silent = True  # nor does this gateway's watch tell it
+    assert second.get("/s/status").code == "session_not_found"
+    assert first.post("/s").status == 201
+    assert second.get("/s/status").code == "session_not_found", "that is remembered"
+    assert second.get("/s/result?execution_id=e").code != "session_not_found"
+    assert second.get("/s/status").status == 200
+
+
 def test_a_flood_of_unknown_ids_is_bounded_and_hurts_no_other_tenant(world, wait):
     gateway = gateway_with_keys(world)
     calm = {"X-API-Key": "calm"}
