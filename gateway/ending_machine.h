@@ -53,6 +53,7 @@ struct ending {
     bool learnt;       /* another gateway's tombstone says why it ended */
     bool silent_agent; /* given up asking it */
     bool moved;        /* another site has it now */
+    bool claimed;      /* … as a claim says, which may be a dead gateway's */
     int looks;
     struct agent_call *call;
     struct execution_census *census;

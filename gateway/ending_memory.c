@@ -45,10 +45,12 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
         return;
     }
     tombstone_free(&found);
+    /* Who sees a pod first when it is over does not know that it never ran. */
+    bool unseen = e->claimed && e->s->pod_over && !e->s->placed_here;
     bool ours = !e->s->pod_gone || peers_own_duty(e->g->peers, e->s->id);
     if (has_successor(e) || (e->moved && e->s->pod_gone))
         ending_go(e, ENDING_STEP_DONE);
-    else if (e->moved && session_never_was_ready(e->s)) /* as this gateway sees it, late */
+    else if (e->moved && session_never_was_ready(e->s) && !unseen) /* as is seen here, late */
         ending_go(e, ENDING_STEP_DELETE);
     else if ((ours && (!err || session_never_was_ready(e->s))) || ++e->looks >= LOST_LOOKS)
         ending_go(e, ENDING_STEP_TOMBSTONE);
@@ -71,6 +73,7 @@ static void on_routed(const struct route_answer *a, const struct err *err, void 
     if (!ending_goes_on(e))
         return;
     e->moved = !err && a->found && has_moved(e, &a->record);
+    e->claimed = e->moved && a->record.state == ROUTE_PENDING;
     e->in_store = true;
     result_store_get_tombstone(e->g->results, e->s->id, on_looked, e);
 }

@@ -210,9 +210,7 @@ bool session_see_pod(struct session *s, const struct kube_pod *pod, int64_t now_
     changed |=
         s->pod_ready != pod->ready || s->pod_over != over || s->pod_deleting != pod->terminating;
     s->pod_ready = pod->ready;
-    /* What becomes of a pod does not tell what was before; its maker has looked on from the start.
-     */
-    s->pod_ran |= pod->ready || pod->phase == KUBE_RUNNING || (over && !s->placed_here);
+    s->pod_ran |= pod->ready || pod->phase == KUBE_RUNNING;
     if (s->pod_ready_ms == 0 && pod->ready)
         s->pod_ready_ms = now_ms;
     s->pod_over = over;

@@ -97,7 +97,7 @@ struct session {
     char pod_uid[64];
     struct upstream_target agent; /* host "" until the pod has an address */
     bool pod_ready;
-    bool pod_ran;                   /* its containers ran, or may have, so code may have */
+    bool pod_ran;                   /* its containers were seen running, so code may have */
     bool pod_gone;                  /* deleted from the cluster */
     bool pod_over;                  /* Succeeded or Failed */
     bool pod_deleting;              /* deletionTimestamp is set */

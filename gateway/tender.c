@@ -499,6 +499,8 @@ static void check_due(struct tender *t)
         ending_start(t->g, t->s, cause_of(word));
     } else if (is_start_overdue(t) && t->s->pod_ready) {
         ending_start(t->g, t->s, ENDING_START_FAILED); /* its agent does not answer */
+    } else if (t->s->pod_over && !remote_placement_may_come(t->g, t->s)) {
+        ending_start(t->g, t->s, ENDING_POD_OVER); /* nobody came to move it */
     } else {
         if (is_unschedulable(t))
             start_check_start(t->g, t->s, DECISION_REASON_UNSCHEDULABLE);
