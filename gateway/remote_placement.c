@@ -189,8 +189,8 @@ static void succeed(struct remote_placement *p, const struct json_t *words, bool
     s->placed_here = made;
     snprintf(s->epoch, sizeof(s->epoch), "%s", json_get_text(words, "epoch", p->epoch));
     s->spec.again |= p->past;
-    if (s->spec.again ||
-        p->moves) /* who saw its pod here end may have taken that for its own end */
+    /* Who saw its pod here end may have taken that for the session's end. */
+    if (s->spec.again || p->moves)
         result_store_drop_tombstone(g->results, s->id, dropped, NULL);
     json_free(s->env);
     s->env = NULL;

@@ -142,7 +142,7 @@ void request_locate(struct request *r, request_located_f *fn);
 bool request_locates_anew(struct request *r, request_located_f *fn);
 /* `fn` runs for sessions at other sites too. */
 void request_locate_any(struct request *r, request_located_f *fn);
-/* The same, as LOCATE_FOR_BEGINNER: another site would begin the session. */
+/* The same, as LOCATE_FOR_BEGINNER and LOCATE_ANEW: another site would begin the session. */
 void request_locate_for_beginner(struct request *r, request_located_f *fn);
 /* The same, as LOCATE_TO_BEGIN: for those who would begin the session. */
 void request_locate_dead(struct request *r, request_located_f *fn);
