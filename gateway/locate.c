@@ -44,7 +44,8 @@ struct search {
     unsigned how;
     int waiting; /* answers of the store */
     bool store_silent, damaged;
-    bool sure; /* what has no route record is at no other site */
+    bool settled; /* no route record is still to be written */
+    bool sure;    /* what has no route record is at no other site */
     bool routed;
     struct route_record route;
     struct tombstone *tombstone;
@@ -259,10 +260,11 @@ static void absent(struct search *q)
 
 /* -- 3. other sites -- */
 
-/* A gateway that has just begun, without the store, knows nothing at all of a silent site. */
+/* A gateway that has just begun knows nothing at all of a silent site, unless the store has it all
+ * in writing. */
 static bool may_begin_unheard(const struct search *q, const struct remote_lookup_answer *a)
 {
-    return !a->held && !(a->untold && q->store_silent);
+    return !a->held && !(a->untold && !q->settled);
 }
 
 static void on_asked(const struct remote_lookup_answer *a, void *user)
@@ -387,6 +389,7 @@ static void on_route(const struct route_answer *a, const struct err *err, void *
 {
     struct search *q = user;
     q->store_silent |= err != NULL;
+    q->settled = !err && a->settled;
     q->sure = !err && a->sure;
     if (!err && a->found) {
         q->routed = true;
