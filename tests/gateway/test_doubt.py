@@ -62,6 +62,16 @@ def test_what_is_in_doubt_is_left_alone_while_others_may_still_write(world, wait
     assert not cloud.calls("DELETE", "sessions/s") and record(world) == [b"active", EPOCH.encode()]
 
 
+def test_what_may_be_at_a_silent_site_does_not_begin_while_others_may_still_write(world, wait):
+    """The gateway has never heard that site, and Redis may be about to be told what it could not take before."""
+    world.remote("cloud").refuse()
+    gateway = world.gateway()
+    answer = create(gateway, "s", placement="local")
+    assert (answer.status, answer.code) == (503, "site_unreachable") and int(answer.fields["Retry-After"]) > 0
+    assert not world.cluster.pods
+    wait(lambda: create(gateway, "s", placement="local").status == 201, "the records to be in writing")
+
+
 def test_a_pod_that_is_seen_first_when_it_is_over_leaves_its_tombstone(world, wait):
     """Nobody who lives saw it run, and a dead gateway's claim says that the session is about to begin elsewhere."""
     world.remote("cloud")
