@@ -6,7 +6,7 @@
 #include "gateway/environments.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/placement.h"
-#include "gateway/remote_placement.h"
+#include "gateway/remote_pick.h"
 #include "gateway/remote_session.h"
 #include "gateway/request.h"
 #include "gateway/session_table.h"
@@ -216,7 +216,7 @@ static struct json_t *explain(struct gateway *g, const char *wish,
     bool elsewhere = placement_decide(g, wish, "", shape, &d);
     enum decision_reason nowhere = d.reason;
     const char *goes = d.kind == DECISION_LOCAL ? g->conf.site
-                       : elsewhere              ? remote_placement_pick(g, wish, &nowhere)
+                       : elsewhere              ? remote_pick_name(g, wish, &nowhere)
                                                 : NULL;
     int64_t reserved = reservations_count(g->reservations, world_now_ms(g->world));
     struct json_t *j =

@@ -11,6 +11,7 @@
 #include "gateway/environments.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/remote_pick.h"
 #include "gateway/remote_placement.h"
 #include "gateway/session_request.h"
 #include "gateway/session_sync.h"
@@ -104,7 +105,7 @@ static void failf(struct placement *p, enum err_code code, const char *text)
 static bool may_leave(struct gateway *g, const char *wish, const char *origin)
 {
     struct err ignored;
-    return !*origin && remote_placement_possible(g, wish, &ignored);
+    return !*origin && remote_pick_possible(g, wish, &ignored);
 }
 
 /* The cluster has no room after all. */
@@ -335,7 +336,7 @@ bool placement_decide(struct gateway *g, const char *wish, const char *origin,
                                       .wish = wish,
                                       .site = g->conf.site,
                                       .elsewhere = *origin ? DECISION_ELSEWHERE_NONE
-                                                           : remote_placement_elsewhere(g)};
+                                                           : remote_pick_elsewhere(g)};
     bool may_leave = !*origin && remotes_count(g->remotes) > 0;
     watermark_feed_take(g->feed, shape, &local);
     decision_make(&in, out);
@@ -354,7 +355,7 @@ static int decide(struct gateway *g, const struct session_request *req,
     *elsewhere = placement_decide(g, req->placement, req->origin.site, shape, out);
     if (out->kind == DECISION_LOCAL)
         return 0; /* counted when the other gateways agree */
-    if (*elsewhere && remote_placement_possible(g, req->placement, err))
+    if (*elsewhere && remote_pick_possible(g, req->placement, err))
         return 0;
     if (out->reason == DECISION_REASON_WISHED)
         return -(int)err->code;

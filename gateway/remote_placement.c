@@ -13,7 +13,7 @@
 #include "gateway/packages.h"
 #include "gateway/placement.h"
 #include "gateway/remote_delete.h"
-#include "gateway/remote_lookup.h"
+#include "gateway/remote_pick.h"
 #include "gateway/remote_session.h"
 #include "gateway/session_sync.h"
 #include "gateway/session_table.h"
@@ -62,43 +62,6 @@ static void try_next(struct remote_placement *p);
 static void create(struct remote_placement *p);
 static void look(struct remote_placement *p);
 static void remove_pod(struct remote_placement *p);
-
-/* -- which site -- */
-
-static int choose(struct gateway *g, const char *wish, const bool *tried, enum decision_reason *why)
-{
-    struct remote_choice_site sites[REMOTES_MAX];
-    size_t count = remotes_choices(g->remotes, sites);
-    uint64_t draw;
-    for (size_t i = 0; tried && i < count; i++)
-        sites[i].tried = tried[i];
-    world_random(g->world, &draw, sizeof(draw));
-    return remote_choice_make(sites, count, wish, draw, why);
-}
-
-enum decision_elsewhere remote_placement_elsewhere(struct gateway *g)
-{
-    struct remote_choice_site sites[REMOTES_MAX];
-    return remote_choice_elsewhere(sites, remotes_choices(g->remotes, sites));
-}
-
-const char *remote_placement_pick(struct gateway *g, const char *wish, enum decision_reason *why)
-{
-    int chosen = choose(g, wish, NULL, why);
-    return chosen >= 0 ? remote_name(remotes_at(g->remotes, (size_t)chosen)) : NULL;
-}
-
-bool remote_placement_possible(struct gateway *g, const char *wish, struct err *err)
-{
-    enum decision_reason why = DECISION_REASON_NO_SUCH_SITE;
-    if (choose(g, wish, NULL, &why) >= 0)
-        return true;
-    enum err_code code = why == DECISION_REASON_NO_SUCH_SITE  ? ERR_INVALID_ARGUMENT
-                         : why == DECISION_REASON_REMOTE_DOWN ? ERR_SITE_UNREACHABLE
-                                                              : ERR_CAPACITY_FULL;
-    err_set(err, code, "%s", decision_reason_text(why));
-    return false;
-}
 
 /* -- the end -- */
 
@@ -479,7 +442,7 @@ static void try_next(struct remote_placement *p)
         for (size_t i = 0; i < remotes_count(p->g->remotes); i++)
             p->tried[i] |= remotes_at(p->g->remotes, i) == p->remote;
     }
-    int chosen = choose(p->g, p->s->wish, p->tried, &why);
+    int chosen = remote_pick_next(p->g, p->s->wish, p->tried, &why);
     if (chosen < 0) {
         give_up(p, why);
         return;
@@ -588,7 +551,7 @@ bool remote_placement_move(struct gateway *g, struct session *s, enum decision_r
     struct err ignored;
     bool knows_all = s->placed_here && (!s->spec.has_env || s->env) && *s->wish;
     if (!knows_all || session_is_started(s) || s->pod_ready || s->ending || s->handover ||
-        *s->spec.origin || !remote_placement_possible(g, s->wish, &ignored))
+        *s->spec.origin || !remote_pick_possible(g, s->wish, &ignored))
         return false;
     LOG(LOG_INFO, "session_moves", KV("session", s->id),
         KV("reason", decision_reason_name(reason)));

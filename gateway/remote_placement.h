@@ -16,11 +16,6 @@ struct gateway;
 struct session;
 struct remote_placement;
 
-/* Is there a site that may take one with this wish? Else err says why not. */
-bool remote_placement_possible(struct gateway *g, const char *wish, struct err *err);
-/* For people: the site that would be tried first; NULL with the reason. */
-const char *remote_placement_pick(struct gateway *g, const char *wish, enum decision_reason *why);
-enum decision_elsewhere remote_placement_elsewhere(struct gateway *g);
 /* A new session, PENDING, in the table. `adopt_any` as in placement.h. */
 void remote_placement_start(struct gateway *g, struct session *s, enum decision_reason reason,
                             bool adopt_any);
