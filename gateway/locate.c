@@ -352,9 +352,10 @@ static void with_store(struct search *q)
 {
     struct remote *remote = q->routed ? remotes_get(q->g->remotes, q->route.site) : NULL;
     bool ended_there = q->route.state == ROUTE_GONE;
+    bool ours = q->routed && strcmp(q->route.site, q->g->conf.site) == 0; /* before it moved */
     if (checks(q) && q->store_silent) {
         finish(q);
-    } else if (remote && strcmp(q->route.tenant, q->tenant) != 0) {
+    } else if ((remote || ours) && strcmp(q->route.tenant, q->tenant) != 0) {
         finish_foreign(q);
     } else if (remote && !(ended_there && q->tombstone) && q->route.state != ROUTE_PENDING) {
         remote_lookup_one(q->g, remote, q->id, q->tenant, begins(q), on_asked_one, q);

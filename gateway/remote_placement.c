@@ -95,17 +95,29 @@ static void note_nothing(const struct route_answer *a, const struct err *err, vo
     (void)user;
 }
 
+/* Where a session moves that has lived here, its pod is the last that says so. */
+static struct route_record row_of(const struct remote_placement *p, enum route_state state,
+                                  const char *epoch)
+{
+    const struct session *s = p->s;
+    struct route_record row = {.state = state};
+    snprintf(row.site, sizeof(row.site), "%s", p->remote ? remote_name(p->remote) : "-");
+    snprintf(row.epoch, sizeof(row.epoch), "%s", epoch);
+    snprintf(row.tenant, sizeof(row.tenant), "%s", s->tenant);
+    if (p->moves && s->spec.again) {
+        snprintf(row.lived, sizeof(row.lived), "%s", p->g->conf.site);
+        snprintf(row.lived_epoch, sizeof(row.lived_epoch), "%s", s->epoch);
+    }
+    return row;
+}
+
 /* Not as the end of that epoch, which is final: where it is not known whether the site made the
  * session, it may be found later and be taken into use. */
 static void withdraw_record(struct remote_placement *p)
 {
-    struct route_record row = {.state = ROUTE_GONE};
-    if (!*p->claimed)
-        return;
-    snprintf(row.site, sizeof(row.site), "%s", p->remote ? remote_name(p->remote) : "-");
-    snprintf(row.epoch, sizeof(row.epoch), ROUTE_EPOCH_NONE);
-    snprintf(row.tenant, sizeof(row.tenant), "%s", p->s->tenant);
-    route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
+    struct route_record row = row_of(p, ROUTE_GONE, ROUTE_EPOCH_NONE);
+    if (*p->claimed)
+        route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
 }
 
 static void fail(struct remote_placement *p, const struct err *err)
@@ -407,12 +419,9 @@ static void on_claimed(const struct route_answer *a, const struct err *err, void
 
 static void claim(struct remote_placement *p)
 {
-    struct route_record row = {.state = ROUTE_PENDING};
+    struct route_record row = row_of(p, ROUTE_PENDING, p->epoch);
     char before[33];
     snprintf(before, sizeof(before), "%s", p->claimed);
-    snprintf(row.site, sizeof(row.site), "%s", remote_name(p->remote));
-    snprintf(row.epoch, sizeof(row.epoch), "%s", p->epoch);
-    snprintf(row.tenant, sizeof(row.tenant), "%s", p->s->tenant);
     snprintf(row.fingerprint, sizeof(row.fingerprint), "%s", p->s->fingerprint);
     p->in_store = true;
     route_record_write(p->g->routes, p->s->id, &row, *before ? before : NULL, on_claimed, p);

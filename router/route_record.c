@@ -27,16 +27,18 @@ static const char *const WORDS[] = {"pending", "active", "closing", "gone"};
 static const char READ[] = LOOK "return r";
 
 /* ARGV: state, site, epoch, tenant, fingerprint, epoch that may be replaced, life of that in ms,
- * of a record that is gone. Nothing: written. Else what stands in the way. */
+ * of a record that is gone, site and epoch of a life before. Nothing: written. Else what stands in
+ * the way. */
 static const char WRITE[] = LOOK PUT
     "local rank = {pending = 1, active = 2, closing = 3, gone = 4} "
     "if r[1] then "
     "if r[3] == ARGV[3] then if rank[r[1]] > rank[ARGV[1]] then return r end "
     "elseif r[1] == 'gone' then if r[4] ~= ARGV[4] then return r end "
     "elseif r[1] ~= 'pending' or (r[3] ~= ARGV[6] and ARGV[1] ~= 'active') then return r end end "
-    "local st, site, ep, tn, fp, _, life, gone = unpack(ARGV) "
+    "local st, site, ep, tn, fp, _, life, gone, before, its_ep = unpack(ARGV) "
     "local ls, le = r[6] or '', r[7] or '' "
     "if r[1] == 'gone' and r[3] ~= '-' then ls, le = r[2], r[3] end "
+    "if ls == '' then ls, le = before, its_ep end "
     "if ls ~= '' and st == 'pending' then "
     "put(st, site, ep, tn, fp, ls, le, now + life, math.max(gone, life)) "
     "elseif ls ~= '' and ep == '-' then put(st, ls, le, tn, fp, '', '', '', life) "
@@ -270,7 +272,9 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                                  slice_of(record->fingerprint),
                                  slice_of(instead_of ? instead_of : "-"),
                                  slice_of(life),
-                                 slice_of(r->gone_ms)};
+                                 slice_of(r->gone_ms),
+                                 slice_of(record->lived),
+                                 slice_of(record->lived_epoch)};
     redis_command(r->redis, args, ARRAY_LEN(args), on_written,
                   errand_new(r, ROUTE_OP_WRITE, fn, user));
 }

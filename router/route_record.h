@@ -30,7 +30,8 @@ struct route_record {
     char epoch[33];
     char tenant[64];
     char fingerprint[65];
-    char lived[64]; /* of a claim: where the session lived before; "" */
+    char lived[64];       /* of a claim: where the session lived before; "" */
+    char lived_epoch[33]; /* … to be written of one, and of one taken back; not read */
 };
 /* The session began there; else the claim was taken back before. */
 bool route_record_has_lived(const struct route_record *r);
@@ -60,7 +61,8 @@ void route_record_get(struct route_records *r, const char *id, route_record_f *f
 /* Writes where nothing stands in the way: no record, one that is gone (of the same tenant), the
  * same epoch not further on, or one that is still pending: of the epoch `instead_of` (NULL-able),
  * or any where this one is active, since who lives is more than who would. Where a claim
- * is taken back, or its time is over, a life before it is what the record says again. */
+ * is taken back, or its time is over, a life before it is what the record says again: the one that
+ * stood there before, or else the one that the claim names. */
 void route_record_write(struct route_records *r, const char *id, const struct route_record *record,
                         const char *instead_of, route_record_f *fn, void *user);
 /* Nobody shall take that incarnation into use: where the record is gone it says `closing` of it

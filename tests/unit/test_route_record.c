@@ -244,6 +244,29 @@ static void a_claim_does_not_make_an_earlier_life_forgotten(void **state)
     expect_life("s9", "moon", "e5");
 }
 
+/* Who moves it from here knows more than the record does, but not of what came behind that. */
+static void a_claim_may_name_an_earlier_life(void **state)
+{
+    (void)state;
+    struct route_record claim = record(ROUTE_PENDING, "cloud", "e2");
+    struct route_record taken_back = record(ROUTE_GONE, "cloud", ROUTE_EPOCH_NONE);
+    strcpy(claim.lived, "home");
+    strcpy(claim.lived_epoch, "e1");
+    assert_true(put("s12", claim, NULL));
+    assert_string_equal(get("s12").record.lived, "home");
+    assert_true(put("s12", taken_back, "e2"));
+    expect_life("s12", "home", "e1");
+    assert_true(put("s12", record(ROUTE_ACTIVE, "cloud", "e3"), NULL));
+    assert_true(put("s12", record(ROUTE_GONE, "cloud", "e3"), NULL));
+    assert_true(put("s12", claim, NULL));
+    assert_string_equal(get("s12").record.lived, "cloud");
+    /* The claim itself was lost. */
+    strcpy(taken_back.lived, "home");
+    strcpy(taken_back.lived_epoch, "e1");
+    assert_true(put("s13", taken_back, "e2"));
+    expect_life("s13", "home", "e1");
+}
+
 /* It is not known to be absent, even where records are complete: the sites must be asked. */
 static void what_is_damaged_is_not_sure(void **state)
 {
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(ids_begin_anew_behind_their_end),
         cmocka_unit_test(another_site_takes_over_by_naming_the_old_epoch),
         cmocka_unit_test(a_claim_does_not_make_an_earlier_life_forgotten),
+        cmocka_unit_test(a_claim_may_name_an_earlier_life),
         cmocka_unit_test(who_lives_is_more_than_who_would),
         cmocka_unit_test(what_is_condemned_nobody_takes),
         cmocka_unit_test(deletes_are_leased),
