@@ -1,5 +1,7 @@
 """An execution that finds its completion session ended begins a new one; an id that ran there is that execution."""
 import pytest
+from scripted.remote import full
+from test_several_sites import wait_heard
 
 
 def quiesced(world, first):
@@ -57,3 +59,29 @@ def test_another_body_under_an_earlier_sessions_id_is_a_conflict(world, wait, li
             assert (other.status, other.code) == (409, "execution_conflict")
     assert agent.ran == ["old"]
     assert world.cluster.agents["s"].ran == (["x"] if living else ["old"])
+
+
+def test_what_ran_before_is_known_behind_a_move_that_failed(world, wait):
+    """The pod that told of the earlier life is gone, and so is the gateway that made it."""
+    cloud = world.remote("cloud")
+    gateway = world.gateway()
+    wait_heard(world, wait, gateway)
+    agent = world.ready(gateway, "s", cleanup="completion")
+    assert gateway.post("/s/exec/python", {"code": "old", "execution_id": "old"}).status == 202
+    wait(lambda: agent.executions["old"]["stored"], "the result to be stored")
+    gateway.delete("/s")
+    wait(lambda: gateway.get("/s/status").json["status"] == "stopped" and not world.cluster.pods, "the end")
+    world.cluster.binds = False
+    cloud.rules.append(lambda request: full() if request.method == "POST" else None)
+    assert gateway.post("/s", {"cleanup": "completion"}).json["placement"]["kind"] == "local"
+    wait(lambda: world.redis.ask("EXISTS", "spillway:{s}:t") == 0, "its earlier tombstone to go")
+    with world.cluster.lock:
+        world.cluster.patch(world.cluster.pods["s"], {"status": {"phase": "Failed", "reason": "Evicted"}})
+    wait(lambda: gateway.get("/s/status").json["status"] == "error", "the move to fail")
+    assert cloud.created() == ["s"] and not world.cluster.pods
+    gateway.process.kill()
+    gateway.process.wait()
+    world.gateways.remove(gateway)
+    world.cluster.binds = True
+    again = world.gateway().post("/s/exec/python", {"code": "old", "execution_id": "old"})
+    assert (again.status, again.json["stdout"]) == (200, "old")
