@@ -59,10 +59,11 @@ static void on_looked(const struct slice *value, const struct err *err, void *us
 }
 
 /* Another life of the session, at another site: it was moved there before it was ready, and has
- * perhaps ended there meanwhile. An earlier one, over when this began, is none. */
+ * perhaps ended there meanwhile. An earlier one, over when this began, is none, nor is one here. */
 static bool has_moved(const struct ending *e, const struct route_record *there)
 {
-    bool is_later = !session_is_started(e->s) && !e->s->spec.again;
+    bool is_later =
+        !session_is_started(e->s) && !e->s->spec.again && strcmp(there->site, e->g->conf.site) != 0;
     return strcmp(there->epoch, e->s->epoch) != 0 &&
            (there->state != ROUTE_GONE || (route_record_has_lived(there) && is_later));
 }

@@ -275,6 +275,7 @@ static void begin_session(struct request *r, bool again)
         return;
     }
     r->create->spec.again = again;
+    r->create->is_new_id = r->is_new_id;
     struct session *s = placement_start(r->g, r->id, r->tenant, r->create, true, &err);
     if (!s) {
         if (!request_retries(r, &err, proceed_again))
@@ -389,4 +390,9 @@ void exec_course_start(struct request *r)
         request_locate_for_beginner(r, exec_located);
     else
         request_locate_dead(r, exec_located);
+}
+
+void exec_course_start_new(struct request *r)
+{
+    begin_session(r, false);
 }

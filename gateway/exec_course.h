@@ -9,3 +9,5 @@ struct request;
 /* `language`, `wait_s`, `until_ms` and what the query says are set; the body is unread, or
  * collected by who had to look into it. */
 void exec_course_start(struct request *r);
+/* The same for a session whose id was made for this request: (1) and (2) are known. */
+void exec_course_start_new(struct request *r);

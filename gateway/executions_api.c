@@ -162,7 +162,10 @@ static void run_rewritten(struct request *r)
     char where[96];
     snprintf(where, sizeof(where), "/api/run/%s", r->id);
     http_reply_header(r->x, "Location", where);
-    exec_course_start(r);
+    if (r->is_new_id)
+        exec_course_start_new(r);
+    else
+        exec_course_start(r);
 }
 
 static void run_collected(struct request *r)

@@ -260,8 +260,8 @@ static void absent(struct search *q)
 
 /* -- 3. other sites -- */
 
-/* A gateway that has just begun knows nothing at all of a silent site, unless the store has it all
- * in writing. */
+/* A gateway that has just begun knows nothing at all of a silent site, unless the others have had
+ * time to put what they know in writing. */
 static bool may_begin_unheard(const struct search *q, const struct remote_lookup_answer *a)
 {
     return !a->held && !(a->untold && !q->settled);

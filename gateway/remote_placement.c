@@ -120,6 +120,23 @@ static void withdraw_record(struct remote_placement *p)
         route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
 }
 
+static void note_stored(const struct slice *value, const struct err *err, void *user)
+{
+    (void)value;
+    (void)err;
+    (void)user;
+}
+
+/* The one before it went when its pod was made. */
+static void keep_tombstone(struct remote_placement *p, const struct tombstone *tomb)
+{
+    struct buf text;
+    buf_init(&text, TOMBSTONE_BYTES_MAX);
+    tombstone_print(tomb, &text);
+    result_store_put_tombstone(p->g->results, p->s->id, buf_slice(&text), note_stored, NULL);
+    buf_fini(&text);
+}
+
 static void fail(struct remote_placement *p, const struct err *err)
 {
     struct gateway *g = p->g;
@@ -136,6 +153,8 @@ static void fail(struct remote_placement *p, const struct err *err)
     s->ended_wall_ms = site_clock_ms(g);
     if (p->moves) /* it was there: its client is told how it ended */
         tomb = tombstone_new(s, true, NULL, g->conf.site);
+    if (tomb && s->spec.again && !p->past)
+        keep_tombstone(p, tomb);
     remote_placement_free(&s->handover);
     session_table_remove(g->sessions, s, tomb);
     session_sync_again(g, s->id); /* a pod that came up here meanwhile was passed by */
@@ -149,13 +168,6 @@ static void failf(struct remote_placement *p, enum err_code code, const char *te
     fail(p, &err);
 }
 
-static void dropped(const struct slice *value, const struct err *err, void *user)
-{
-    (void)value;
-    (void)err;
-    (void)user;
-}
-
 /* `made`: by our own create, as far as is known. */
 static void succeed(struct remote_placement *p, const struct json_t *words, bool made)
 {
@@ -166,7 +178,7 @@ static void succeed(struct remote_placement *p, const struct json_t *words, bool
     s->spec.again |= p->past;
     /* Who saw its pod here end may have taken that for the session's end. */
     if (s->spec.again || p->moves)
-        result_store_drop_tombstone(g->results, s->id, dropped, NULL);
+        result_store_drop_tombstone(g->results, s->id, note_stored, NULL);
     json_free(s->env);
     s->env = NULL;
     s->unschedulable_since_ms = 0;

@@ -315,6 +315,7 @@ int request_check_json(const struct request *r, struct err *err)
 
 void request_take_new_id(struct request *r, struct slice key)
 {
+    r->is_new_id = !key.at;
     if (key.at)
         session_id_from_key(site_key_at(&r->g->keys, 0), r->tenant, key, r->id);
     else if (*r->minted_id)

@@ -36,6 +36,7 @@ struct request {
     char id[SESSION_ID_SIZE];          /* "" until it is known */
     char explicit_id[SESSION_ID_SIZE]; /* named by the client in path or field; "": none */
     char minted_id[SESSION_ID_SIZE];   /* nginx' proposal */
+    bool is_new_id;                    /* made for this request: it names nothing yet */
 
     /* what it waits for */
     struct session *s; /* referenced, or NULL */

@@ -128,11 +128,10 @@ static void create_located(struct request *r, const struct located *where)
         begin_session(r, where->kind == LOCATE_ENDED || where->past);
 }
 
-/* An id that was minted just now names nothing yet. */
-static void create_session(struct request *r, bool minted)
+static void create_session(struct request *r)
 {
-    r->create->is_new_id = minted;
-    if (minted)
+    r->create->is_new_id = r->is_new_id;
+    if (r->is_new_id)
         begin_session(r, false);
     else
         request_locate_dead(r, create_located);
@@ -140,7 +139,7 @@ static void create_session(struct request *r, bool minted)
 
 /* Path, body, X-Session-Id, Idempotency-Key, nginx, ourselves; two unequal explicit ones are
  * refused. */
-static int choose_id(struct request *r, bool *minted, struct err *err)
+static int choose_id(struct request *r, struct err *err)
 {
     const char *in_body = r->create->session_id;
     struct slice key = http_head_get(http_exchange_head(r->x), "Idempotency-Key");
@@ -150,7 +149,6 @@ static int choose_id(struct request *r, bool *minted, struct err *err)
                        r->explicit_id);
     if (key.at && session_id_check_name(key, "Idempotency-Key", checked, err) < 0)
         return -ERR_INVALID_ID;
-    *minted = !*in_body && !*r->explicit_id && !key.at;
     if (*in_body || *r->explicit_id)
         snprintf(r->id, sizeof(r->id), "%s", *in_body ? in_body : r->explicit_id);
     else
@@ -172,13 +170,12 @@ static void with_body(struct request *r, enum session_cleanup cleanup)
     int rc = request_check_json(r, &err);
     if (rc == 0)
         rc = request_read_create(r, buf_slice(&r->body), &defaults, &err);
-    bool minted = false;
     if (rc == 0)
-        rc = choose_id(r, &minted, &err);
+        rc = choose_id(r, &err);
     if (rc < 0)
         request_problem(r, &err);
     else
-        create_session(r, minted);
+        create_session(r);
 }
 
 static void with_body_idle(struct request *r)

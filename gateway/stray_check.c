@@ -178,7 +178,7 @@ static bool remembers(const struct stray_check *c, struct route_record *out)
 static void on_record(const struct route_answer *a, const struct err *err, void *user)
 {
     struct stray_check *c = user;
-    bool found = !err && a->found;
+    bool found = !err && a->found && strcmp(a->record.site, c->g->conf.site) != 0;
     if (found)
         c->record = a->record;
     c->routed = found ? strcmp(a->record.epoch, c->s->epoch) != 0 : remembers(c, &c->record);

@@ -79,6 +79,7 @@ def test_what_ran_before_is_known_behind_a_move_that_failed(world, wait):
         world.cluster.patch(world.cluster.pods["s"], {"status": {"phase": "Failed", "reason": "Evicted"}})
     wait(lambda: gateway.get("/s/status").json["status"] == "error", "the move to fail")
     assert cloud.created() == ["s"] and not world.cluster.pods
+    wait(lambda: world.redis.ask("EXISTS", "spillway:{s}:t") == 1, "its end to be told")
     gateway.process.kill()
     gateway.process.wait()
     world.gateways.remove(gateway)

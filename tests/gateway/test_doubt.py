@@ -69,6 +69,7 @@ def test_what_may_be_at_a_silent_site_does_not_begin_while_others_may_still_writ
     answer = create(gateway, "s", placement="local")
     assert (answer.status, answer.code) == (503, "site_unreachable") and int(answer.fields["Retry-After"]) > 0
     assert not world.cluster.pods
+    assert gateway.post("/api/run", {"language": "python", "code": "1"}).status == 202, "an id that was made just now is nowhere"
     wait(lambda: create(gateway, "s", placement="local").status == 201, "the records to be in writing")
 
 
