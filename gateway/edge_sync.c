@@ -1,5 +1,6 @@
 #include "gateway/edge_sync.h"
 
+#include "base/world.h"
 #include "clusters/kube_store.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
@@ -32,12 +33,14 @@ bool edge_sync_sees(const struct gateway *g, const char *key)
 }
 
 /* Every gateway takes out what it saw go, and asks behind that: so none counts a pod that it knows
- * to be gone. */
+ * to be gone. One whose create was given up takes its slot itself from now on. */
 static void on_pod(const struct kube_pod *before, const struct kube_pod *after, void *user)
 {
     struct gateway *g = user;
     char key[EDGE_KEY_SIZE];
 
+    if (after && kube_pod_alive(after))
+        reservations_seen(g->reservations, after->marks.session_id, world_now_ms(g->world));
     if (!before || *before->marks.session_id == '\0' || !kube_pod_alive(before) ||
         (after && kube_pod_alive(after)))
         return;

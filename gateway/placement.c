@@ -32,6 +32,7 @@
 #define TRIES_MAX        4
 #define RETRY_MS         100
 #define LIFETIME_SLACK_S 120
+#define DOUBT_MS         5000 /* how late a watch may tell of a pod that nobody waits for */
 
 struct placement {
     struct gateway *g;
@@ -41,6 +42,7 @@ struct placement {
     enum decision_reason reason;
     char edge_key[EDGE_KEY_SIZE];
     bool adopt_any;
+    bool doubtful; /* the create's answer was lost, and no pod was found */
     int tries;
     struct timer *timer;
 };
@@ -72,8 +74,14 @@ static void succeed(struct placement *p)
 
 static void take_back(struct placement *p)
 {
-    reservations_release(p->g->reservations, p->s->id);
-    edge_reservations_release(p->g->edge, p->edge_key);
+    int64_t now_ms = world_now_ms(p->g->world);
+    if (p->doubtful) {
+        reservations_doubt(p->g->reservations, p->s->id, now_ms + DOUBT_MS);
+        edge_reservations_seen(p->g->edge, p->edge_key); /* for a moment, as of one that is */
+    } else {
+        reservations_release(p->g->reservations, p->s->id);
+        edge_reservations_release(p->g->edge, p->edge_key);
+    }
     watermark_feed_dropped(p->g->feed, p->s->id);
 }
 
@@ -185,6 +193,7 @@ static void on_met(const struct kube_result *r, void *user)
     const struct kube_pod *pod = r->err ? NULL : kube_store_learn(p->g->store, r->object);
     bool gone = !r->err || r->err->code == ERR_NOT_FOUND;
     if (pod) {
+        p->doubtful = false;
         meet(p, pod);
     } else if (gone && ++p->tries < TRIES_MAX) {
         again_soon(
@@ -209,6 +218,7 @@ static void on_created(const struct kube_result *r, void *user)
         kube_store_learn(p->g->store, r->object);
         created(p);
     } else if (r->err->code == ERR_CONFLICT || r->outcome_unknown) {
+        p->doubtful |= r->outcome_unknown;
         look(p);
     } else if (r->err->code == ERR_CAPACITY_FULL) {
         watermark_feed_refused(p->g->feed);

@@ -25,7 +25,8 @@ struct end {
     struct gateway *g;
     char id[SESSION_ID_SIZE];
     struct route_record record;
-    bool writing; /* an answer of Redis is on its way, which frees it when the closer is gone */
+    char claimed[33]; /* of a claim that is taken back: its epoch; "" */
+    bool writing;     /* an answer of Redis is on its way, which frees it when the closer is gone */
 };
 
 struct record_closer {
@@ -72,7 +73,7 @@ static void on_ended(const struct route_answer *a, const struct err *err, void *
 {
     struct end *e = user;
     /* A claim may come to nothing, and be forgotten; else a later life's record stands. */
-    bool claimed = !err && a->found && a->record.state == ROUTE_PENDING;
+    bool claimed = !err && a->found && a->record.state == ROUTE_PENDING && !*e->claimed;
     e->writing = false;
     if (!e->g->closer)
         free(e);
@@ -83,7 +84,8 @@ static void on_ended(const struct route_answer *a, const struct err *err, void *
 static void write_end(struct end *e)
 {
     e->writing = true;
-    route_record_write(e->g->routes, e->id, &e->record, NULL, on_ended, e);
+    route_record_write(e->g->routes, e->id, &e->record, *e->claimed ? e->claimed : NULL, on_ended,
+                       e);
 }
 
 static void on_again(void *user)
@@ -95,13 +97,15 @@ static void on_again(void *user)
         write_end(e);
 }
 
-void record_closer_end(struct gateway *g, const char *id, const struct route_record *record)
+static void keep(struct gateway *g, const char *id, const struct route_record *record,
+                 const char *claimed)
 {
     struct record_closer *c = g->closer;
     struct end *e = mem_alloc(sizeof(*e));
     *e = (struct end){.g = g, .record = *record};
     e->record.state = ROUTE_GONE;
     snprintf(e->id, sizeof(e->id), "%s", id);
+    snprintf(e->claimed, sizeof(e->claimed), "%s", claimed);
     if (c->count >= KEPT_MAX && !c->ends->writing)
         drop_end(c->ends);
     if (!c->ends)
@@ -109,6 +113,17 @@ void record_closer_end(struct gateway *g, const char *id, const struct route_rec
     DL_APPEND(c->ends, e);
     c->count++;
     write_end(e);
+}
+
+void record_closer_end(struct gateway *g, const char *id, const struct route_record *record)
+{
+    keep(g, id, record, "");
+}
+
+void record_closer_withdraw(struct gateway *g, const char *id, const struct route_record *record,
+                            const char *claimed)
+{
+    keep(g, id, record, claimed);
 }
 
 /* -- looks -- */

@@ -12,6 +12,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/packages.h"
 #include "gateway/placement.h"
+#include "gateway/record_closer.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_pick.h"
 #include "gateway/remote_session.h"
@@ -88,13 +89,6 @@ void remote_placement_free(struct remote_placement **at)
     release(p);
 }
 
-static void note_nothing(const struct route_answer *a, const struct err *err, void *user)
-{
-    (void)a;
-    (void)err;
-    (void)user;
-}
-
 /* Where a session moves that has lived here, its pod is the last that says so. */
 static struct route_record row_of(const struct remote_placement *p, enum route_state state,
                                   const char *epoch)
@@ -117,7 +111,7 @@ static void withdraw_record(struct remote_placement *p)
 {
     struct route_record row = row_of(p, ROUTE_GONE, ROUTE_EPOCH_NONE);
     if (*p->claimed)
-        route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
+        record_closer_withdraw(p->g, p->s->id, &row, p->claimed);
 }
 
 static void note_stored(const struct slice *value, const struct err *err, void *user)

@@ -141,28 +141,32 @@ static void result_of_started(struct request *r)
 static void result_missing(struct request *r);
 static void result_of_living(struct request *r);
 
-/* The clients of another gateway may have used it already. What is asked of one that has a past is
- * of that, most likely. */
+/* The clients of another gateway may have used it already. */
 static bool is_unheard(const struct request *r, const struct session *s)
 {
-    int64_t since_ms = s->spec.again ? 1 : r->begun_ms;
-    return s->activity_seen_ms < since_ms && !session_is_going(s);
+    return s->activity_seen_ms < r->begun_ms && !session_is_going(s);
+}
+
+static void wait_to_hear(struct request *r)
+{
+    if (r->timed_out || !r->s->pod_ready) {
+        sandbox_silent(r);
+        return;
+    }
+    r->until_ms = r->begun_ms + HEARD_MS;
+    request_wait(r, r->s, result_of_living);
 }
 
 /* Of a session that nothing was submitted to, as far as this gateway knows; in an earlier one of
- * this id there may have been. */
+ * this id there may have been, and what is asked of one that has a past is of that, most likely. */
 static void result_of_unstarted(struct request *r)
 {
     const struct session *s = r->s;
     snprintf(r->execution_id, sizeof(r->execution_id), "%s", r->query.execution_id);
-    if (!is_unheard(r, s) || s->spec.again) {
+    if (!is_unheard(r, s) || s->spec.again)
         result_reply_stored(r, r->execution_id, &r->query, result_missing);
-    } else if (r->timed_out || !s->pod_ready) {
-        sandbox_silent(r);
-    } else {
-        r->until_ms = r->begun_ms + HEARD_MS;
-        request_wait(r, r->s, result_of_living);
-    }
+    else
+        wait_to_hear(r);
 }
 
 /* It ended while the call waited: what is left of it answers. */
@@ -215,6 +219,8 @@ static void result_missing(struct request *r)
     bool may_be_over = t || (s && session_is_going(s));
     if (t && tombstone_knows(t, r->execution_id))
         result_reply_lost(r, r->execution_id, &r->query);
+    else if (s && s == r->s && is_unheard(r, s))
+        wait_to_hear(r);
     else if (s && is_unheard(r, s))
         sandbox_silent(r);
     else if (may_be_told(r))

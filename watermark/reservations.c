@@ -88,6 +88,22 @@ void reservations_take(struct reservations *r, const char *session_id, int64_t n
     r->waiting_count++;
 }
 
+static int by_end(const struct reservation *a, const struct reservation *b)
+{
+    return (a->until_ms > b->until_ms) - (a->until_ms < b->until_ms);
+}
+
+void reservations_doubt(struct reservations *r, const char *session_id, int64_t until_ms)
+{
+    struct reservation *one = find(r, session_id);
+
+    if (!one || one->seen || until_ms > one->until_ms)
+        return;
+    DL_DELETE(r->waiting, one);
+    one->until_ms = until_ms;
+    DL_INSERT_INORDER(r->waiting, one, by_end);
+}
+
 void reservations_seen(struct reservations *r, const char *session_id, int64_t now_ms)
 {
     struct reservation *one = find(r, session_id);

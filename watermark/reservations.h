@@ -17,6 +17,8 @@ void reservations_free(struct reservations **r);
 void reservations_take(struct reservations *r, const char *session_id, int64_t now_ms);
 void reservations_seen(struct reservations *r, const char *session_id, int64_t now_ms);
 void reservations_release(struct reservations *r, const char *session_id); /* it came to nothing */
+/* … or not: its create may have been carried out, and its pod be seen any moment. */
+void reservations_doubt(struct reservations *r, const char *session_id, int64_t until_ms);
 /* Both drop what is over time. */
 int64_t reservations_count(struct reservations *r, int64_t now_ms);  /* not seen yet */
 int64_t reservations_recent(struct reservations *r, int64_t now_ms); /* seen or not */

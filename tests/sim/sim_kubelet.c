@@ -110,13 +110,32 @@ static void start_agent(struct sim_pod *p, const char *ip)
     c->agents[c->agent_count++] = p->agent;
 }
 
+static bool is_in_use(const struct sim_cluster *c, const char *ip)
+{
+    size_t length = strlen(ip);
+    const struct sim_pod *p;
+    DL_FOREACH(c->pods, p)
+    {
+        if (strncmp(p->address, ip, length) == 0 && p->address[length] == ':' && !p->over)
+            return true;
+    }
+    return false;
+}
+
+static void next_address(struct sim_cluster *c, char ip[46])
+{
+    do {
+        snprintf(ip, 46, "10.%d.0.%d", c->place, 1 + c->next_address++ % ADDRESSES);
+    } while (is_in_use(c, ip));
+}
+
 static void on_started(void *user)
 {
     struct sim_pod *p = user;
     struct sim_cluster *c = p->cluster;
     char at[32], ip[46];
     p->event = NULL;
-    snprintf(ip, sizeof(ip), "10.%d.0.%d", c->place, 1 + c->next_address++ % ADDRESSES);
+    next_address(c, ip);
     kube_time_print(sim_wall(), at);
     if (p->is_session)
         start_agent(p, ip);

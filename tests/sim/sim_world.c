@@ -88,15 +88,21 @@ static void sink(struct sim_event *e)
     }
 }
 
-static void insert(struct sim_event *e)
+/* Where it stands among those of the same time tells its order. */
+static void insert_again(struct sim_event *e)
 {
     if (world.count == world.room) {
         world.room = world.room * 2 + 64;
         world.heap = mem_resize(world.heap, world.room * sizeof(struct sim_event *));
     }
-    e->order = ++world.order;
     put_at(world.count++, e);
     rise(e);
+}
+
+static void insert(struct sim_event *e)
+{
+    e->order = ++world.order;
+    insert_again(e);
 }
 
 static void take_out(struct sim_event *e)
@@ -161,7 +167,7 @@ bool sim_world_step(int64_t until_ms)
     world.steps++;
     if (e->process->alive && e->process->stalled_until > world.now_ms) {
         e->at_ms = e->process->stalled_until;
-        insert(e);
+        insert_again(e); /* not behind what was due later */
         return true;
     }
     run(e);

@@ -51,10 +51,34 @@ static void seen_and_settled(void **state)
     reservations_free(&r);
 }
 
+/* Its create may have been carried out: it takes its slot until its pod does, or a while. */
+static void in_doubt(void **state)
+{
+    struct reservations *r = reservations_new(60000, 1000);
+
+    (void)state;
+    reservations_take(r, "a", 0);
+    reservations_take(r, "b", 0);
+    reservations_take(r, "c", 10);
+    reservations_doubt(r, "c", 7000);
+    reservations_doubt(r, "b", 5000);
+    reservations_doubt(r, "b", 9000); /* again: not longer */
+    reservations_doubt(r, "nobody", 5000);
+    assert_int_equal(reservations_count(r, 4999), 3);
+    assert_int_equal(reservations_count(r, 5000), 2);
+    reservations_seen(r, "c", 5000);
+    reservations_doubt(r, "c", 5500);
+    assert_int_equal(reservations_count(r, 5000), 1);
+    assert_int_equal(reservations_recent(r, 5999), 2);
+    assert_int_equal(reservations_recent(r, 6000), 1);
+    reservations_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(taken_released_and_over),
-                                       cmocka_unit_test(seen_and_settled)};
+                                       cmocka_unit_test(seen_and_settled),
+                                       cmocka_unit_test(in_doubt)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
