@@ -5,6 +5,7 @@
  * takes what is due, and asks the site whether the session lives. */
 #pragma once
 #include "base/cc.h"
+#include <stdbool.h>
 
 struct gateway;
 struct record_closer;
@@ -20,5 +21,7 @@ void record_closer_end(struct gateway *g, const char *id, const struct route_rec
  * it. Until then, or for its time, nobody starts that session. */
 void record_closer_withdraw(struct gateway *g, const char *id, const struct route_record *record,
                             const char *claimed);
+/* It is used after all. True: it was about to be taken back, and is the caller's again. */
+bool record_closer_reclaim(struct gateway *g, const char *id, const char *claimed);
 /* Such a record is about to be written. */
 void record_closer_watch(struct gateway *g, const char *remote, const char *id, const char *epoch);

@@ -400,6 +400,8 @@ static void join(struct remote_placement *p, const struct route_record *r)
         p->remote = there;
         p->joined = true;
         snprintf(p->epoch, sizeof(p->epoch), "%s", r->epoch);
+        if (record_closer_reclaim(p->g, p->s->id, r->epoch))
+            snprintf(p->claimed, sizeof(p->claimed), "%s", r->epoch);
         claimed(p);
     } else {
         failf(p, ERR_SITE_UNREACHABLE, "the site of this id is not known here any more");

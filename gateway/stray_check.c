@@ -182,7 +182,8 @@ static void on_record(const struct route_answer *a, const struct err *err, void 
     if (found)
         c->record = a->record;
     c->routed = found ? strcmp(a->record.epoch, c->s->epoch) != 0 : remembers(c, &c->record);
-    c->early = !err && !found && a->complete && !a->sure && !c->s->placed_here;
+    bool unwritten = !err && (!a->settled || (a->complete && !a->sure));
+    c->early = unwritten && !found && !c->s->placed_here;
     took_answer(c);
 }
 

@@ -22,7 +22,8 @@ struct route_records;
 
 enum route_state { ROUTE_PENDING, ROUTE_ACTIVE, ROUTE_CLOSING, ROUTE_GONE };
 
-#define ROUTE_EPOCH_NONE "-" /* of a claim that was taken back */
+#define ROUTE_EPOCH_NONE "-"   /* of a claim that was taken back */
+#define ROUTE_PENDING_MS 60000 /* a creator that died holds the id no longer */
 
 struct route_record {
     enum route_state state;

@@ -420,6 +420,7 @@ static void on_start_body(struct http_exchange *x, struct slice body, const stru
     } else if (is_ours(x, a, j)) {
         if (!a->activity.started) {
             activity_start(&a->activity, now_ms());
+            sim_property_started(a);
             set_deadline(a, json_int(json_get(j, "deadline_ms"), 1));
             sim_trace("%s epoch %.8s: started", a->process.name, a->epoch);
         }

@@ -40,8 +40,9 @@ struct sim_agent {
     struct sim_event *deadline;
     int64_t made_ms, deadline_ms; /* the latter by a right clock */
     char session_id[64], epoch[40], address[64];
-    bool forced; /* a forced end was asked for: it may cut what runs */
-    bool lost;   /* a fault takes its pod */
+    bool forced;     /* a forced end was asked for: it may cut what runs */
+    bool lost;       /* a fault takes its pod */
+    bool unknowable; /* when it was started nobody could tell that its session is elsewhere */
     void (*on_exit)(struct sim_agent *a, void *user);
     void *user;
 };

@@ -139,6 +139,11 @@ static bool is_unknowable(const struct sim_agent *a)
            !is_stored(h->sites[0], a->session_id, "r");
 }
 
+void sim_property_started(struct sim_agent *a)
+{
+    a->unknowable = is_unknowable(a);
+}
+
 static int site_at(int place)
 {
     const struct sim_history *h = seen.history;
@@ -157,7 +162,8 @@ static void check_one_pod(const struct sim_agent *a)
     for (int i = 0; i < s->used_count; i++) {
         const struct sim_agent *other = s->used[i];
         known |= other == a;
-        if (other != a && !is_unknowable(a) && other->process.alive && !other->activity.quiesced)
+        bool excused = a->unknowable || is_unknowable(a);
+        if (other != a && !excused && other->process.alive && !other->activity.quiesced)
             sim_violated("one pod", "%s is served by %.8s and by %.8s", s->id, other->epoch,
                          a->epoch);
     }

@@ -21,6 +21,7 @@ void sim_property_end(void);
 void sim_property_pod_made(const struct sim_pod *p);
 void sim_property_pod_lost(const struct sim_pod *p); /* by a fault */
 void sim_property_deleted(const struct sim_pod *p);  /* is about to be; it may run yet */
+void sim_property_started(struct sim_agent *a);
 void sim_property_submitted(const struct sim_agent *a, const char *execution_id);
 void sim_property_accepted(const char *session, const char *execution_id);
 void sim_property_result(const char *session, const char *execution_id, bool as_it_ran);

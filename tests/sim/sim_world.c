@@ -10,7 +10,8 @@
 
 struct sim_event {
     int64_t at_ms;
-    uint64_t order; /* of two at the same time the older one comes first */
+    int64_t due_ms; /* before a stall held it up */
+    uint64_t order; /* of two that were due at the same time the older one comes first */
     size_t place;   /* in the heap */
     struct sim_process *process;
     sim_event_f *fn, *drop;
@@ -54,7 +55,9 @@ bool sim_chance(int permille)
 
 static bool is_before(const struct sim_event *a, const struct sim_event *b)
 {
-    return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->order < b->order);
+    if (a->at_ms != b->at_ms)
+        return a->at_ms < b->at_ms;
+    return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order);
 }
 
 static void put_at(size_t place, struct sim_event *e)
@@ -88,8 +91,7 @@ static void sink(struct sim_event *e)
     }
 }
 
-/* Where it stands among those of the same time tells its order. */
-static void insert_again(struct sim_event *e)
+static void insert(struct sim_event *e)
 {
     if (world.count == world.room) {
         world.room = world.room * 2 + 64;
@@ -97,12 +99,6 @@ static void insert_again(struct sim_event *e)
     }
     put_at(world.count++, e);
     rise(e);
-}
-
-static void insert(struct sim_event *e)
-{
-    e->order = ++world.order;
-    insert_again(e);
 }
 
 static void take_out(struct sim_event *e)
@@ -121,7 +117,10 @@ struct sim_event *sim_world_at(struct sim_process *p, int64_t at_ms, sim_event_f
                                sim_event_f *drop, void *user)
 {
     struct sim_event *e = mem_alloc(sizeof(*e));
-    *e = (struct sim_event){.at_ms = at_ms > world.now_ms ? at_ms : world.now_ms,
+    int64_t due_ms = at_ms > world.now_ms ? at_ms : world.now_ms;
+    *e = (struct sim_event){.at_ms = due_ms,
+                            .due_ms = due_ms,
+                            .order = ++world.order,
                             .process = p,
                             .fn = fn,
                             .drop = drop,
@@ -167,7 +166,7 @@ bool sim_world_step(int64_t until_ms)
     world.steps++;
     if (e->process->alive && e->process->stalled_until > world.now_ms) {
         e->at_ms = e->process->stalled_until;
-        insert_again(e); /* not behind what was due later */
+        insert(e);
         return true;
     }
     run(e);
