@@ -19,15 +19,13 @@
 #define LOOK_MS   30000 /* how often it is asked whether a session lives */
 #define CALL_MS   3000
 
-/* One that Redis has not taken: the end of a session, or of a claim. */
+/* One that Redis has not taken. */
 struct end {
     struct end *prev, *next;
     struct gateway *g;
     char id[SESSION_ID_SIZE];
     struct route_record record;
-    char claimed[33]; /* of a claim that is taken back: its epoch; "" */
-    int64_t until_ms; /* … and by when it is over by itself */
-    bool writing;     /* an answer of Redis is on its way, which frees it when the closer is gone */
+    bool writing; /* an answer of Redis is on its way, which frees it when the closer is gone */
 };
 
 struct record_closer {
@@ -70,28 +68,22 @@ static void drop_end(struct end *e)
     free(e);
 }
 
-static bool is_enough(const struct end *e)
-{
-    return *e->claimed && e->until_ms <= world_now_ms(e->g->world);
-}
-
 static void on_ended(const struct route_answer *a, const struct err *err, void *user)
 {
     struct end *e = user;
     /* A claim may come to nothing, and be forgotten; else a later life's record stands. */
-    bool claimed = !err && a->found && a->record.state == ROUTE_PENDING && !*e->claimed;
+    bool claimed = !err && a->found && a->record.state == ROUTE_PENDING;
     e->writing = false;
     if (!e->g->closer)
         free(e);
-    else if ((!err && !claimed) || is_enough(e))
+    else if (!err && !claimed)
         drop_end(e);
 }
 
 static void write_end(struct end *e)
 {
     e->writing = true;
-    route_record_write(e->g->routes, e->id, &e->record, *e->claimed ? e->claimed : NULL, on_ended,
-                       e);
+    route_record_write(e->g->routes, e->id, &e->record, NULL, on_ended, e);
 }
 
 static void on_again(void *user)
@@ -99,15 +91,11 @@ static void on_again(void *user)
     struct record_closer *c = user;
     struct end *e, *next;
     DL_FOREACH_SAFE(c->ends, e, next)
-    {
-        if (!e->writing && is_enough(e))
-            drop_end(e);
-        else if (!e->writing)
-            write_end(e);
-    }
+    if (!e->writing)
+        write_end(e);
 }
 
-static struct end *keep(struct gateway *g, const char *id, const struct route_record *record)
+void record_closer_end(struct gateway *g, const char *id, const struct route_record *record)
 {
     struct record_closer *c = g->closer;
     struct end *e = mem_alloc(sizeof(*e));
@@ -120,38 +108,7 @@ static struct end *keep(struct gateway *g, const char *id, const struct route_re
         timer_start(g->world, c->again, AGAIN_MS, AGAIN_MS);
     DL_APPEND(c->ends, e);
     c->count++;
-    return e;
-}
-
-void record_closer_end(struct gateway *g, const char *id, const struct route_record *record)
-{
-    write_end(keep(g, id, record));
-}
-
-void record_closer_withdraw(struct gateway *g, const char *id, const struct route_record *record,
-                            const char *claimed)
-{
-    if (g->closer->count >= KEPT_MAX) { /* the ends of sessions matter more */
-        route_record_write(g->routes, id, record, claimed, no_answer, NULL);
-        return;
-    }
-    struct end *e = keep(g, id, record);
-    snprintf(e->claimed, sizeof(e->claimed), "%s", claimed);
-    e->until_ms = world_now_ms(g->world) + ROUTE_PENDING_MS;
     write_end(e);
-}
-
-bool record_closer_reclaim(struct gateway *g, const char *id, const char *claimed)
-{
-    struct end *e;
-    DL_FOREACH(g->closer->ends, e)
-    {
-        if (strcmp(e->id, id) == 0 && strcmp(e->claimed, claimed) == 0) {
-            e->until_ms = 0; /* once is enough */
-            return true;
-        }
-    }
-    return false;
 }
 
 /* -- looks -- */

@@ -5,7 +5,6 @@
  * takes what is due, and asks the site whether the session lives. */
 #pragma once
 #include "base/cc.h"
-#include <stdbool.h>
 
 struct gateway;
 struct record_closer;
@@ -17,11 +16,5 @@ void record_closer_free(struct record_closer **c); /* NULL accepted */
 /* That session has ended: its record says so as soon as Redis takes it. Until then nobody but this
  * gateway, or its site when that is asked, knows that there was a life of that id. */
 void record_closer_end(struct gateway *g, const char *id, const struct route_record *record);
-/* That claim, of the epoch `claimed`, came to nothing: its record says so as soon as Redis takes
- * it. Until then, or for its time, nobody starts that session. */
-void record_closer_withdraw(struct gateway *g, const char *id, const struct route_record *record,
-                            const char *claimed);
-/* It is used after all. True: it was about to be taken back, and is the caller's again. */
-bool record_closer_reclaim(struct gateway *g, const char *id, const char *claimed);
 /* Such a record is about to be written. */
 void record_closer_watch(struct gateway *g, const char *remote, const char *id, const char *epoch);

@@ -12,7 +12,6 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/packages.h"
 #include "gateway/placement.h"
-#include "gateway/record_closer.h"
 #include "gateway/remote_delete.h"
 #include "gateway/remote_pick.h"
 #include "gateway/remote_session.h"
@@ -89,6 +88,13 @@ void remote_placement_free(struct remote_placement **at)
     release(p);
 }
 
+static void note_nothing(const struct route_answer *a, const struct err *err, void *user)
+{
+    (void)a;
+    (void)err;
+    (void)user;
+}
+
 /* Where a session moves that has lived here, its pod is the last that says so. */
 static struct route_record row_of(const struct remote_placement *p, enum route_state state,
                                   const char *epoch)
@@ -111,7 +117,7 @@ static void withdraw_record(struct remote_placement *p)
 {
     struct route_record row = row_of(p, ROUTE_GONE, ROUTE_EPOCH_NONE);
     if (*p->claimed)
-        record_closer_withdraw(p->g, p->s->id, &row, p->claimed);
+        route_record_write(p->g->routes, p->s->id, &row, p->claimed, note_nothing, NULL);
 }
 
 static void note_stored(const struct slice *value, const struct err *err, void *user)
@@ -400,8 +406,6 @@ static void join(struct remote_placement *p, const struct route_record *r)
         p->remote = there;
         p->joined = true;
         snprintf(p->epoch, sizeof(p->epoch), "%s", r->epoch);
-        if (record_closer_reclaim(p->g, p->s->id, r->epoch))
-            snprintf(p->claimed, sizeof(p->claimed), "%s", r->epoch);
         claimed(p);
     } else {
         failf(p, ERR_SITE_UNREACHABLE, "the site of this id is not known here any more");

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_MAX 160
+#define KEY_MAX    160
+#define PENDING_MS 60000 /* a creator that died holds the id no longer */
 
 static const char *const WORDS[] = {"pending", "active", "closing", "gone"};
 
@@ -38,7 +39,6 @@ static const char WRITE[] = LOOK PUT
     "local ls, le = r[6] or '', r[7] or '' "
     "if r[1] == 'gone' and r[3] ~= '-' then ls, le = r[2], r[3] end "
     "if ls == '' then ls, le = before, its_ep end "
-    "if not r[1] and ep == '-' and ls == '' then return false end "
     "if ls ~= '' and st == 'pending' then "
     "put(st, site, ep, tn, fp, ls, le, now + life, math.max(gone, life)) "
     "elseif ls ~= '' and ep == '-' then put(st, ls, le, tn, fp, '', '', '', life) "
@@ -257,7 +257,7 @@ void route_record_write(struct route_records *r, const char *id, const struct ro
                         const char *instead_of, route_record_f *fn, void *user)
 {
     char key[KEY_MAX], pending[16];
-    snprintf(pending, sizeof(pending), "%d", ROUTE_PENDING_MS);
+    snprintf(pending, sizeof(pending), "%d", PENDING_MS);
     const char *life = record->state == ROUTE_PENDING ? pending
                        : record->state == ROUTE_GONE  ? r->gone_ms
                                                       : r->active_ms;

@@ -22,8 +22,7 @@ struct route_records;
 
 enum route_state { ROUTE_PENDING, ROUTE_ACTIVE, ROUTE_CLOSING, ROUTE_GONE };
 
-#define ROUTE_EPOCH_NONE "-"   /* of a claim that was taken back */
-#define ROUTE_PENDING_MS 60000 /* a creator that died holds the id no longer */
+#define ROUTE_EPOCH_NONE "-" /* of a claim that was taken back */
 
 struct route_record {
     enum route_state state;

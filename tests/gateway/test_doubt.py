@@ -1,9 +1,6 @@
 """What is not known for certain of sessions at another site: a create whose answer was lost, an end that may not be the last."""
-import signal
 import threading
-import time
 
-from scripted.remote import full
 from test_several_sites import create, wait_heard
 
 EPOCH = "0123456789abcdef0123456789abcdef"
@@ -74,28 +71,6 @@ def test_what_may_be_at_a_silent_site_does_not_begin_while_others_may_still_writ
     assert not world.cluster.pods
     assert gateway.post("/api/run", {"language": "python", "code": "1"}).status == 202, "an id that was made just now is nowhere"
     wait(lambda: create(gateway, "s", placement="local").status == 201, "the records to be in writing")
-
-
-def test_a_claim_that_came_to_nothing_is_taken_back_when_redis_is_back(world, wait):
-    """Nobody could start the session anywhere for the claim's minute."""
-    cloud = world.remote("cloud")
-    gateway = world.gateway()
-    wait_heard(world, wait, gateway)
-
-    def hold_redis(request):
-        if request.method != "POST":
-            return None
-        world.redis.process.send_signal(signal.SIGSTOP)
-        time.sleep(1.5)  # its connections are given up meanwhile
-        return full()
-
-    cloud.rules.append(hold_redis)
-    try:
-        assert create(gateway, "s").code == "capacity_full"
-    finally:
-        world.redis.process.send_signal(signal.SIGCONT)
-    assert record(world)[0] == b"pending"
-    wait(lambda: record(world) == [b"gone", b"-"], "the claim to be taken back")
 
 
 def test_a_pod_that_is_seen_first_when_it_is_over_leaves_its_tombstone(world, wait):

@@ -155,11 +155,12 @@ static void give(struct message *m)
     sim_redis_reply_free(&v);
 }
 
+/* What came before it on the connection is read first, also behind a stall. */
 static void on_back(void *user)
 {
     struct message *m = user;
     m->arrival = NULL;
-    give(m);
+    redis_link_read(m->link);
 }
 
 static void trace(const struct message *m)

@@ -10,8 +10,7 @@
 
 struct sim_event {
     int64_t at_ms;
-    int64_t due_ms; /* before a stall held it up */
-    uint64_t order; /* of two that were due at the same time the older one comes first */
+    uint64_t order; /* of two at the same time the older one comes first */
     size_t place;   /* in the heap */
     struct sim_process *process;
     sim_event_f *fn, *drop;
@@ -55,9 +54,7 @@ bool sim_chance(int permille)
 
 static bool is_before(const struct sim_event *a, const struct sim_event *b)
 {
-    if (a->at_ms != b->at_ms)
-        return a->at_ms < b->at_ms;
-    return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order);
+    return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->order < b->order);
 }
 
 static void put_at(size_t place, struct sim_event *e)
@@ -97,6 +94,7 @@ static void insert(struct sim_event *e)
         world.room = world.room * 2 + 64;
         world.heap = mem_resize(world.heap, world.room * sizeof(struct sim_event *));
     }
+    e->order = ++world.order;
     put_at(world.count++, e);
     rise(e);
 }
@@ -117,10 +115,7 @@ struct sim_event *sim_world_at(struct sim_process *p, int64_t at_ms, sim_event_f
                                sim_event_f *drop, void *user)
 {
     struct sim_event *e = mem_alloc(sizeof(*e));
-    int64_t due_ms = at_ms > world.now_ms ? at_ms : world.now_ms;
-    *e = (struct sim_event){.at_ms = due_ms,
-                            .due_ms = due_ms,
-                            .order = ++world.order,
+    *e = (struct sim_event){.at_ms = at_ms > world.now_ms ? at_ms : world.now_ms,
                             .process = p,
                             .fn = fn,
                             .drop = drop,
